@@ -12,7 +12,10 @@ export type ParsedLine =
 
 const VALIDATORS = Object.fromEntries(
   Object.entries(EVENT_SCHEMAS).map(([type, schema]) => [type, Compile(schema)]),
-) as unknown as Record<EventType, { Check(value: unknown): boolean; Errors(value: unknown): { instancePath: string; message: string }[] }>;
+) as unknown as Record<
+  EventType,
+  { Check(value: unknown): boolean; Errors(value: unknown): { instancePath: string; message: string }[] }
+>;
 
 function isKnownType(type: string): type is EventType {
   return Object.hasOwn(EVENT_SCHEMAS, type);
@@ -34,13 +37,18 @@ export function parseEventLine(line: string): ParsedLine {
   const type: unknown = Reflect.get(value, 'type');
   const seq: unknown = Reflect.get(value, 'seq');
   if (typeof type !== 'string' || type.length > 64) return bad(line, 'no type');
-  if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 1) return bad(line, 'seq is not a number from 1 on');
+  if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 1)
+    return bad(line, 'seq is not a number from 1 on');
   if (Reflect.get(value, 'v') !== 1) return bad(line, 'v is not 1');
-  if (!isKnownType(type)) return { ok: true, event: { v: 1, seq, ts: String(Reflect.get(value, 'ts')), type, other: true }, line };
+  if (!isKnownType(type))
+    return { ok: true, event: { v: 1, seq, ts: String(Reflect.get(value, 'ts')), type, other: true }, line };
   const validator = VALIDATORS[type];
   if (!validator.Check(value)) {
     const first = validator.Errors(value)[0];
-    return bad(line, `${type}: ${first === undefined ? 'wrong shape' : `${first.instancePath || '/'} ${first.message}`}`);
+    return bad(
+      line,
+      `${type}: ${first === undefined ? 'wrong shape' : `${first.instancePath || '/'} ${first.message}`}`,
+    );
   }
   return { ok: true, event: value as TrainerEvent, line };
 }

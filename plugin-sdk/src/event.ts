@@ -10,8 +10,19 @@ const Hex = Type.String({ pattern: '^[0-9a-f]{64}$' });
 const Step = Type.Integer({ minimum: 0 });
 
 export const WARNING_CODES = [
-  'batch_reduced', 'amp_disabled', 'nan_recovered', 'checkpoint_skipped', 'class_missing_in_train', 'class_missing_in_val', 'images_skipped',
-  'labels_deduplicated', 'workers_reduced', 'config_ignored', 'determinism_lost', 'pretrained_head_replaced', 'event_too_large',
+  'batch_reduced',
+  'amp_disabled',
+  'nan_recovered',
+  'checkpoint_skipped',
+  'class_missing_in_train',
+  'class_missing_in_val',
+  'images_skipped',
+  'labels_deduplicated',
+  'workers_reduced',
+  'config_ignored',
+  'determinism_lost',
+  'pretrained_head_replaced',
+  'event_too_large',
 ] as const;
 
 export const EVENT_SCHEMAS = {
@@ -37,7 +48,9 @@ export const EVENT_SCHEMAS = {
   phase: Type.Object({
     ...Envelope,
     type: Type.Literal('phase'),
-    name: Type.Union(['prepare', 'train', 'evaluate', 'export', 'predict', 'finalize'].map((name) => Type.Literal(name))),
+    name: Type.Union(
+      ['prepare', 'train', 'evaluate', 'export', 'predict', 'finalize'].map((name) => Type.Literal(name)),
+    ),
     state: Type.Union([Type.Literal('begin'), Type.Literal('end')]),
   }),
   progress: Type.Object({

@@ -69,7 +69,10 @@ export const RunJobSpec = Type.Object({
     Type.Null(),
     Type.Object({ snapshot: Type.String(), digest: Digest, format: Type.String(), task: Type.String() }),
   ]),
-  device: Type.Object({ kind: Type.Union([Type.Literal('cpu'), Type.Literal('cuda')]), count: Type.Integer({ minimum: 1 }) }),
+  device: Type.Object({
+    kind: Type.Union([Type.Literal('cpu'), Type.Literal('cuda')]),
+    count: Type.Integer({ minimum: 1 }),
+  }),
   limits: Limits,
   grace: Type.Integer({ minimum: 1 }),
   /** Checkpoint that evaluate, predict and export work on. */
@@ -87,7 +90,11 @@ export const RunJobSpec = Type.Object({
 });
 export type RunJobSpec = Static<typeof RunJobSpec>;
 
-export const ValidateJobSpec = Type.Object({ kind: Type.Literal('validate'), release: ReleaseRef, policy: Type.String() });
+export const ValidateJobSpec = Type.Object({
+  kind: Type.Literal('validate'),
+  release: ReleaseRef,
+  policy: Type.String(),
+});
 export type ValidateJobSpec = Static<typeof ValidateJobSpec>;
 
 /** Builds the environment of a bundled package before it is submitted. */

@@ -31,7 +31,16 @@ export const TASKS = {
     datasets: ['yolo-segment@1', 'coco@1'],
     predictions: 'instances@1',
     primary: 'mask_map50_95',
-    metrics: ['mask_map50_95', 'mask_map50', 'mask_precision', 'mask_recall', 'box_map50_95', 'box_map50', 'miou', 'seg_loss'],
+    metrics: [
+      'mask_map50_95',
+      'mask_map50',
+      'mask_precision',
+      'mask_recall',
+      'box_map50_95',
+      'box_map50',
+      'miou',
+      'seg_loss',
+    ],
   },
   semantic: {
     title: 'Semantic segmentation',
@@ -45,7 +54,17 @@ export const TASKS = {
     datasets: ['yolo-pose@1', 'coco@1'],
     predictions: 'instances@1',
     primary: 'pose_map50_95',
-    metrics: ['pose_map50_95', 'pose_map50', 'pose_precision', 'pose_recall', 'box_map50_95', 'box_map50', 'pck', 'pose_loss', 'kobj_loss'],
+    metrics: [
+      'pose_map50_95',
+      'pose_map50',
+      'pose_precision',
+      'pose_recall',
+      'box_map50_95',
+      'box_map50',
+      'pck',
+      'pose_loss',
+      'kobj_loss',
+    ],
   },
   obb: {
     title: 'Oriented boxes',
@@ -74,7 +93,16 @@ export const DATASET_FORMATS = [
 ] as const;
 export type DatasetFormat = (typeof DATASET_FORMATS)[number];
 
-export const EXPORT_FORMATS = ['onnx', 'torchscript', 'openvino', 'ncnn', 'executorch', 'tflite', 'coreml', 'tensorrt'] as const;
+export const EXPORT_FORMATS = [
+  'onnx',
+  'torchscript',
+  'openvino',
+  'ncnn',
+  'executorch',
+  'tflite',
+  'coreml',
+  'tensorrt',
+] as const;
 export const PRECISIONS = ['fp32', 'fp16', 'int8'] as const;
 export const DEVICES = ['cpu', 'cuda'] as const;
 export type Device = (typeof DEVICES)[number];
