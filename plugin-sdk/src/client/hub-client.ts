@@ -18,6 +18,13 @@ export interface CallOptions {
   readonly mediaType?: string;
 }
 
+export interface RawRequest {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: BodyInit | null;
+  readonly signal?: AbortSignal;
+}
+
 type RequestParts = { readonly params?: unknown; readonly query?: unknown; readonly body?: unknown };
 
 function fillPath(path: string, params: unknown): string {
@@ -64,13 +71,17 @@ export class HubClient {
   }
 
   /** Raw request against the hub with the client's credentials (signed addresses, files). */
-  async request(path: string, init: RequestInit & { duplex?: 'half' } = {}): Promise<Response> {
+  async request(path: string, init: RawRequest = {}): Promise<Response> {
     const send = this.#options.fetch ?? fetch;
     const headers = new Headers(init.headers);
     for (const [name, value] of Object.entries(this.#options.headers ?? {})) headers.set(name, value);
     if (this.#options.token !== undefined) headers.set('authorization', `Bearer ${this.#options.token}`);
     try {
-      return await send(new URL(path, this.#options.url), { ...init, headers });
+      return await send(new URL(path, this.#options.url), {
+        ...init,
+        headers,
+        ...(init.body == null ? {} : { duplex: 'half' }),
+      } as RequestInit);
     } catch (error) {
       if (init.signal?.aborted === true) throw error;
       throw new Problem('unavailable', {
@@ -87,10 +98,10 @@ export class HubClient {
     options: CallOptions = {},
   ): Promise<Output> {
     const headers: Record<string, string> = {};
-    let body: RequestInit['body'] = null;
+    let body: BodyInit | null = null;
     if (isStreamPart(route.body)) {
       headers['content-type'] = options.mediaType ?? route.body.mediaTypes[0] ?? 'application/octet-stream';
-      body = input.body as unknown as RequestInit['body'];
+      body = input.body as unknown as BodyInit;
     } else if (isMultipartPart(route.body)) {
       body = input.body as FormData;
     } else if (route.body !== undefined) {
@@ -102,7 +113,7 @@ export class HubClient {
     const response = await this.request(fillPath(route.path, input.params) + queryText(input.query), {
       method: route.method,
       headers,
-      ...(body === null ? {} : { body, duplex: 'half' as const }),
+      ...(body === null ? {} : { body }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     if (!response.ok) throw await toProblem(response);
