@@ -1,0 +1,4 @@
+import type { EntityClass, EntitySchema } from '@mikro-orm/core';
+
+/** Every entity of the hub, one line each: the ORM looks nowhere else. */
+export const entities: readonly (EntitySchema | EntityClass<object>)[] = [];

@@ -1,0 +1,2 @@
+export { testDatabase, type TestDatabase } from './database.ts';
+export { startTestServer, type TestServer } from './server.ts';
