@@ -1,0 +1,346 @@
+import { open, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { defaultPython, findPythons } from '../../environments/pythons.ts';
+import { Refused, Unavailable } from '../backend.ts';
+import type { Backend, BackendOffer, BackendOptions, Exit, Handle, Marks, Output, WorkSpec } from '../backend.ts';
+import { AttemptFolder } from './attempt-folder.ts';
+import { exitOf, isOver, readState, type ExecutionState } from './execution-state.ts';
+import { withExclusiveLock } from './exclusive-lock.ts';
+import { followFiles } from './follow-files.ts';
+import { listGraphicsCards } from './graphics-cards.ts';
+import { LimitPatrol } from './limit-patrol.ts';
+import {
+  findProgram,
+  processCommand,
+  whyNotExecutable,
+  type ProcessCommand,
+  type Programs,
+} from './process-command.ts';
+import { formatIdentity, uptime } from './process-identity.ts';
+import { isSameWork, recordOf, type ProcessRecord } from './process-record.ts';
+import { kernelOutOfMemoryKills, killTree } from './process-tree.ts';
+
+export interface ProcessBackendOptions extends BackendOptions {
+  /** How often limits are looked at; default 1000. */
+  readonly sampleMs?: number;
+  /** How often output and ends are looked for; default 100. */
+  readonly pollMs?: number;
+}
+
+const BEGIN_TIMEOUT_MS = 15_000;
+/** A folder that nobody began for so long belongs to a runner that died in the middle of `start`. */
+const ABANDONED_MS = 60_000;
+
+export async function createProcessBackend(options: ProcessBackendOptions): Promise<Backend> {
+  if ((await stat('/proc/self/stat').catch(() => null)) === null) {
+    throw new Error('The process backend needs Linux: it identifies processes by /proc. Use Linux or WSL 2.');
+  }
+  await mkdir(join(options.root, 'attempts'), { recursive: true });
+  const path = process.env['PATH'] ?? '';
+  const [nice, taskset, setpriv] = await Promise.all(
+    ['nice', 'taskset', 'setpriv'].map((name) => findProgram(name, path)),
+  );
+  const shim = await readFile(new URL('./shim.sh', import.meta.url), 'utf8');
+  return new ProcessBackend(options, shim, {
+    node: process.execPath,
+    python: null,
+    nice: nice ?? null,
+    taskset: taskset ?? null,
+    setpriv: setpriv ?? null,
+  });
+}
+
+/** Trainers as process groups of this machine. Not a wall: they run with the rights of the runner (security.md §8). */
+class ProcessBackend implements Backend {
+  readonly name = 'process';
+  readonly #attempts: string;
+  readonly #installation: string;
+  readonly #pollMs: number;
+  readonly #shim: string;
+  readonly #programs: Programs;
+  readonly #starting = new Map<string, Promise<Handle>>();
+  /** Names whose leftovers were already looked for. */
+  readonly #settled = new Map<string, Promise<void>>();
+  readonly #patrol: LimitPatrol;
+
+  constructor(options: ProcessBackendOptions, shim: string, programs: Programs) {
+    this.#attempts = join(options.root, 'attempts');
+    this.#installation = options.installation;
+    this.#pollMs = options.pollMs ?? 100;
+    this.#shim = shim;
+    this.#programs = programs;
+    this.#patrol = new LimitPatrol(options.sampleMs ?? 1000);
+  }
+
+  async offers(): Promise<readonly BackendOffer[]> {
+    const [graphics, pythons, busy] = await Promise.all([listGraphicsCards(), findPythons(), this.#busyDevices()]);
+    const cpu = { kind: 'cpu' as const, name: 'CPU', count: 1, uuids: [] };
+    const devices: BackendOffer['devices'] = [cpu];
+    for (const name of new Set(graphics.cards.map((card) => card.name))) {
+      const free = graphics.cards.filter((card) => card.name === name && !busy.has(card.uuid));
+      if (free.length > 0)
+        devices.push({ kind: 'cuda', name, count: free.length, uuids: free.map((card) => card.uuid) });
+    }
+    const notes = [
+      'Trainers run with the rights of this runner: the process backend is not a wall.',
+      ...(graphics.note === null ? [] : [graphics.note]),
+      ...(busy.size === 0 ? [] : [`${busy.size} graphics card(s) are in use.`]),
+      ...(pythons.length === 0 ? ['No Python 3.10 or newer was found.'] : []),
+      ...(this.#programs.taskset === null ? ['taskset was not found: trainers are not bound to their cores.'] : []),
+    ];
+    return [
+      {
+        ...{ backend: this.name, wall: 'none', devices, notes },
+        cpus: availableParallelism(),
+        memoryBytes: process.constrainedMemory() > 0 ? Math.min(process.constrainedMemory(), totalmem()) : totalmem(),
+        pythons: pythons.map((python) => python.version),
+        nodes: [process.versions.node],
+      },
+    ];
+  }
+
+  start(work: WorkSpec): Promise<Handle> {
+    const running = this.#starting.get(work.name);
+    const next = (
+      running === undefined ? this.#start(work) : running.catch(() => null).then(() => this.#start(work))
+    ).finally(() => {
+      if (this.#starting.get(work.name) === next) this.#starting.delete(work.name);
+    });
+    this.#starting.set(work.name, next);
+    return next;
+  }
+
+  async #start(work: WorkSpec): Promise<Handle> {
+    const folder = this.#folder(work.name);
+    const record = (await folder.record()) ?? (await this.#create(folder, work));
+    if (!isSameWork(record, work)) {
+      const theirs = `job ${record.job} attempt ${record.attempt}, ${record.specDigest}`;
+      const ours = `job ${work.job} attempt ${work.attempt}, ${work.specDigest}`;
+      const message = `The name ${work.name} is taken by ${theirs}; asked for was ${ours}.`;
+      throw new Refused(
+        'platform.name_conflict',
+        message,
+        'Remove the other execution, or start under a new attempt number.',
+      );
+    }
+    if ((await readState(folder)).phase === 'created') await this.#launch(folder, work, record);
+    this.#patrol.watch(folder, record);
+    return this.#handle(record, await readState(folder));
+  }
+
+  /** Under one lock for all runners of this folder, so that devices and cores are granted once. */
+  async #create(folder: AttemptFolder, work: WorkSpec): Promise<ProcessRecord> {
+    if (!(await stat(work.jobFolder).catch(() => null))?.isDirectory()) {
+      throw new Refused(
+        'platform.refused',
+        `The job folder ${work.jobFolder} does not exist.`,
+        'Fill the job folder before the start.',
+      );
+    }
+    return withExclusiveLock(join(this.#attempts, '.grant.lock'), async () => {
+      const busy = await this.#busyDevices();
+      const taken = work.device.uuids.find((uuid) => busy.has(uuid));
+      if (taken !== undefined) throw new Unavailable(`The graphics card ${taken} is in use by ${busy.get(taken)}.`);
+      const record = recordOf(work, await this.#grantCores(work.cpus), await kernelOutOfMemoryKills());
+      if (await folder.create(record)) return record;
+      const other = await folder.record();
+      if (other === null) throw new Unavailable(`The execution ${work.name} is just being removed.`);
+      return other;
+    });
+  }
+
+  async #launch(folder: AttemptFolder, work: WorkSpec, record: ProcessRecord): Promise<void> {
+    const python = (await defaultPython())?.path ?? null;
+    const command = processCommand(work, { ...this.#programs, python }, folder.tmp, record.cores);
+    const failure = await whyNotExecutable(command.argv[0] ?? '', command.environment['PATH'] ?? '');
+    if (failure === null) await this.#spawn(folder, command);
+    else await folder.claimBegun(failure);
+    const deadline = Date.now() + BEGIN_TIMEOUT_MS;
+    while ((await readState(folder)).phase === 'created') {
+      if (Date.now() > deadline)
+        throw new Unavailable(`The execution ${work.name} did not begin within ${BEGIN_TIMEOUT_MS / 1000} seconds.`);
+      await sleep(2);
+    }
+  }
+
+  async #spawn(folder: AttemptFolder, command: ProcessCommand): Promise<void> {
+    const [out, err] = await Promise.all(['stdout', 'stderr'].map((name) => open(join(folder.run, name), 'a')));
+    try {
+      const child = spawn('/bin/sh', ['-c', this.#shim, 'trainyard-shim', folder.run, ...command.wrapped], {
+        cwd: folder.tmp,
+        env: command.environment,
+        detached: true, // its own session and group: nothing that ends the runner reaches it
+        stdio: ['ignore', out?.fd ?? 'ignore', err?.fd ?? 'ignore'],
+      });
+      child.on('error', (error) => void folder.claimBegun(`The system could not start the trainer: ${error.message}.`));
+      child.unref();
+    } catch (error) {
+      await folder.claimBegun(
+        `The system could not start the trainer: ${error instanceof Error ? error.message : String(error)}.`,
+      );
+    } finally {
+      await Promise.all([out?.close(), err?.close()]);
+    }
+  }
+
+  async find(): Promise<readonly Handle[]> {
+    const handles: Handle[] = [];
+    for (const { folder, record, state } of await this.#all()) {
+      if (record.installation !== this.#installation) continue;
+      if (!isOver(state)) this.#patrol.watch(folder, record);
+      handles.push(this.#handle(record, state));
+    }
+    return handles;
+  }
+
+  async *follow(handle: Handle, from: Marks = {}): AsyncGenerator<Output> {
+    const folder = this.#folder(handle.name);
+    const record = await this.#settledRecord(folder, handle.name);
+    if (record === null) return;
+    const output = join(record.jobFolder, 'output');
+    const files = {
+      paths: {
+        stdout: join(folder.run, 'stdout'),
+        stderr: join(folder.run, 'stderr'),
+        events: join(output, 'events.jsonl'),
+      },
+      within: { stdout: folder.run, stderr: folder.run, events: output },
+    };
+    const ended = async (): Promise<boolean> => {
+      const state = await this.#current(folder);
+      if (!isOver(state)) return false;
+      await this.#settle(folder, state);
+      return true;
+    };
+    yield* followFiles(files, from, ended, this.#pollMs);
+  }
+
+  async wait(handle: Handle): Promise<Exit> {
+    const folder = this.#folder(handle.name);
+    await this.#settledRecord(folder, handle.name);
+    for (;;) {
+      const state = await this.#current(folder);
+      if (isOver(state)) {
+        await this.#settle(folder, state);
+        return exitOf(folder, state);
+      }
+      await sleep(this.#pollMs);
+    }
+  }
+
+  async stop(handle: Handle, grace: number): Promise<void> {
+    const folder = this.#folder(handle.name);
+    const record = await this.#settledRecord(folder, handle.name);
+    if (record === null || isOver(await readState(folder))) return;
+    await folder.requestStop('asked', { at: await uptime(), grace });
+    this.#patrol.watch(folder, record);
+    await this.#patrol.lookNow(folder);
+  }
+
+  async remove(handle: Handle): Promise<void> {
+    const folder = this.#folder(handle.name);
+    const record = await this.#settledRecord(folder, handle.name);
+    if (record === null) return;
+    const state = await readState(folder);
+    const current = this.#handle(record, state).executionId;
+    if (handle.executionId !== null && current !== null && handle.executionId !== current) {
+      throw new Refused(
+        'platform.name_conflict',
+        `The name ${handle.name} now belongs to the execution ${current}.`,
+        'Remove that one by its own handle.',
+      );
+    }
+    this.#patrol.forget(folder);
+    if (state.phase === 'created') await folder.claimBegun('');
+    const shim = (await folder.shim())?.pid ?? null;
+    await killTree({ session: shim, privateFolder: folder.tmp });
+    await folder.remove();
+    this.#settled.delete(folder.path);
+  }
+
+  #folder(name: string): AttemptFolder {
+    if (!/^[a-z0-9][a-z0-9._-]{0,127}$/i.test(name))
+      throw new Refused('platform.refused', `The name ${name} cannot be a folder.`, 'Use executionName().');
+    return new AttemptFolder(join(this.#attempts, name));
+  }
+
+  #handle(record: ProcessRecord, state: ExecutionState): Handle {
+    const { installation, name, job, attempt, specDigest } = record;
+    const shim = 'shim' in state ? state.shim : null;
+    const executionId = shim === null ? null : formatIdentity(shim);
+    return { backend: this.name, installation, name, job, attempt, specDigest, executionId };
+  }
+
+  /** The record, after a `start` under way has settled. */
+  async #settledRecord(folder: AttemptFolder, name: string): Promise<ProcessRecord | null> {
+    await this.#starting.get(name)?.catch(() => null);
+    return folder.record();
+  }
+
+  /** The state; an execution that nobody ever began is closed for good after a while. */
+  async #current(folder: AttemptFolder): Promise<ExecutionState> {
+    const state = await readState(folder);
+    if (state.phase !== 'created') return state;
+    if (Date.now() - (await folder.createdAt()) > ABANDONED_MS) await folder.claimBegun('');
+    return readState(folder);
+  }
+
+  /** Once per name: nothing of an ended execution goes on running or writing. */
+  #settle(folder: AttemptFolder, state: ExecutionState): Promise<void> {
+    const known = this.#settled.get(folder.path);
+    if (known !== undefined) return known;
+    const session = 'shim' in state ? (state.shim?.pid ?? null) : null;
+    const next = state.phase === 'absent' ? Promise.resolve() : killTree({ session, privateFolder: folder.tmp });
+    this.#settled.set(folder.path, next);
+    return next;
+  }
+
+  async #all(): Promise<readonly { folder: AttemptFolder; record: ProcessRecord; state: ExecutionState }[]> {
+    const found: { folder: AttemptFolder; record: ProcessRecord; state: ExecutionState }[] = [];
+    for (const name of await readdir(this.#attempts).catch(() => [])) {
+      if (name.startsWith('.')) {
+        await this.#sweep(join(this.#attempts, name));
+        continue;
+      }
+      const folder = new AttemptFolder(join(this.#attempts, name));
+      const record = await folder.record();
+      if (record !== null) found.push({ folder, record, state: await readState(folder) });
+    }
+    return found;
+  }
+
+  /** Folders that a runner was making or removing when it died. */
+  async #sweep(path: string): Promise<void> {
+    if (!/\/\.(new|trash)-/.test(path)) return;
+    const age = Date.now() - ((await stat(path).catch(() => null))?.mtimeMs ?? Date.now());
+    if (age > ABANDONED_MS) await rm(path, { recursive: true, force: true });
+  }
+
+  /** Device id → name of the open execution that holds it. Read from the records each time: nothing can get out of step. */
+  async #busyDevices(): Promise<ReadonlyMap<string, string>> {
+    const open = (await this.#all()).filter(({ state }) => !isOver(state));
+    return new Map(open.flatMap(({ record }) => record.devices.map((uuid) => [uuid, record.name] as const)));
+  }
+
+  /** The least used cores; none when all are granted or binding is not possible. */
+  async #grantCores(cpus: number): Promise<readonly number[]> {
+    const allowed = await allowedCores();
+    if (this.#programs.taskset === null || cpus >= allowed.length) return [];
+    const open = (await this.#all()).filter(({ state }) => !isOver(state));
+    const used = open.flatMap(({ record }) => (record.cores.length === 0 ? allowed : record.cores));
+    const load = (core: number): number => used.filter((other) => other === core).length;
+    return [...allowed].sort((a, b) => load(a) - load(b) || a - b).slice(0, cpus);
+  }
+}
+
+async function allowedCores(): Promise<readonly number[]> {
+  const text = await readFile('/proc/self/status', 'utf8');
+  const list = /^Cpus_allowed_list:\s+(\S+)$/m.exec(text)?.[1] ?? '0';
+  return list.split(',').flatMap((range) => {
+    const [first = 0, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  });
+}
