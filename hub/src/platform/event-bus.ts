@@ -57,4 +57,4 @@ export async function openEventBus(connection: pg.ClientConfig, pool: pg.Pool): 
 }
 
 /** Statement text for a hint inside a transaction: parameters are channel and payload. */
-export const NOTIFY_SQL = `select pg_notify('${CHANNEL}', $1 || ' ' || $2)`;
+export const NOTIFY_SQL = `select pg_notify('${CHANNEL}', $1::text || ' ' || $2::text)`;

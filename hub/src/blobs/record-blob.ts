@@ -1,0 +1,31 @@
+import type { Tx } from '../platform/transaction.ts';
+import type { StoredBlob, StoreName } from './blob-store.ts';
+
+export interface BlobOwner {
+  readonly organizationId: string;
+  readonly kind: 'snapshot' | 'release' | 'artifact' | 'bundled' | 'upload';
+  readonly id: string;
+}
+
+/** Rows after the bytes: a crash in between leaves garbage, never a dangling reference. Knowing a digest gives nothing: reads go through a use. */
+export async function recordBlobs(
+  tx: Tx,
+  store: StoreName,
+  blobs: readonly StoredBlob[],
+  owner: BlobOwner,
+): Promise<void> {
+  if (blobs.length === 0) return;
+  const digests = blobs.map((blob) => blob.sha256);
+  await tx.query(
+    'insert into blob (store, sha256, bytes) select $1, * from unnest($2::text[], $3::bigint[]) on conflict do nothing',
+    [store, digests, blobs.map((blob) => blob.bytes)],
+  );
+  await tx.query(
+    'insert into blob_use (store, sha256, organization_id, owner_kind, owner_id) select distinct $1, d, $3, $4, $5 from unnest($2::text[]) d on conflict do nothing',
+    [store, digests, owner.organizationId, owner.kind, owner.id],
+  );
+}
+
+export async function releaseBlobUses(tx: Tx, kind: BlobOwner['kind'], id: string): Promise<void> {
+  await tx.query('delete from blob_use where owner_kind = $1 and owner_id = $2', [kind, id]);
+}
