@@ -1,0 +1,63 @@
+"""Trainyard's SDK for trainers in Python: standard library only, copied into the package that uses it.
+
+    app = Trainer.from_manifest("trainer.yaml")
+
+    @app.train
+    def fit(run): ...
+
+    if __name__ == "__main__":
+        app.main()
+"""
+
+from ._app import Trainer
+from ._config import Values
+from ._dataset import ClassEntry, Dataset, Sample, Split
+from ._errors import (
+    ConfigError,
+    DatasetError,
+    Diverged,
+    InputError,
+    OutputError,
+    ResourceError,
+    Stop,
+    TrainerError,
+    Unsupported,
+    UsageError,
+    VerificationError,
+)
+from ._export import ExportSpec
+from ._images import ImageProblem, Pixels, check_image, image_size, read_png
+from ._run import ResumeState, Run
+from ._validate import Problem
+from ._vocabulary import CONTRACT_VERSION, SDK_VERSION
+
+__version__ = SDK_VERSION
+__all__ = [
+    "CONTRACT_VERSION",
+    "ClassEntry",
+    "ConfigError",
+    "Dataset",
+    "DatasetError",
+    "Diverged",
+    "ExportSpec",
+    "ImageProblem",
+    "InputError",
+    "OutputError",
+    "Pixels",
+    "Problem",
+    "ResourceError",
+    "ResumeState",
+    "Run",
+    "Sample",
+    "Split",
+    "Stop",
+    "Trainer",
+    "TrainerError",
+    "Unsupported",
+    "UsageError",
+    "Values",
+    "VerificationError",
+    "check_image",
+    "image_size",
+    "read_png",
+]

@@ -1,0 +1,216 @@
+"""Image files without an imaging library: size from the header, damage from the structure, pixels of plain PNGs."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_MAX_PIXELS = 1 << 28
+
+
+class ImageProblem(ValueError):
+    """The file is no readable image; the message says why."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Rows from the top, 8 bits a channel, without gaps."""
+
+    width: int
+    height: int
+    channels: int
+    data: bytes
+
+    def grey(self, side: int) -> list[float]:
+        """`side`×`side` values in 0–1, nearest neighbour; alpha is ignored."""
+        out: list[float] = []
+        for row in range(side):
+            y = row * self.height // side
+            for column in range(side):
+                at = (y * self.width + column * self.width // side) * self.channels
+                colour = self.data[at : at + (3 if self.channels > 2 else 1)]
+                out.append(sum(colour) / (255.0 * len(colour)))
+        return out
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height from the header."""
+    with path.open("rb") as file:
+        head = file.read(32)
+        if head.startswith(_PNG) and head[12:16] == b"IHDR":
+            size = struct.unpack(">II", head[16:24])
+        elif head[:2] == b"\xff\xd8":
+            size = _jpeg_walk(path.read_bytes(), to_end=False)
+        elif head[:2] == b"BM" and len(head) >= 26:
+            width, height = struct.unpack("<ii", head[18:26])
+            size = (width, abs(height))
+        elif head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+            size = _webp_size(head)
+        else:
+            raise ImageProblem("not a PNG, JPEG, BMP or WebP file")
+    if size[0] < 1 or size[1] < 1 or size[0] * size[1] > _MAX_PIXELS:
+        raise ImageProblem(f"impossible size {size[0]} x {size[1]}")
+    return int(size[0]), int(size[1])
+
+
+def check_image(path: Path) -> tuple[int, int]:
+    """Size, after looking through the whole file for damage; raises ImageProblem."""
+    size = image_size(path)
+    data = path.read_bytes()
+    if data.startswith(_PNG):
+        _png_rows(data)
+    elif data[:2] == b"\xff\xd8":
+        _jpeg_walk(data, to_end=True)
+    elif data[:2] == b"BM":
+        offset, bits = struct.unpack("<I", data[10:14])[0], struct.unpack("<H", data[28:30])[0]
+        compression = struct.unpack("<I", data[30:34])[0]
+        if compression in (0, 3) and offset + (size[0] * bits + 31) // 32 * 4 * size[1] > len(data):
+            raise ImageProblem("the BMP file is cut short")
+    elif struct.unpack("<I", data[4:8])[0] + 8 > len(data):
+        raise ImageProblem("the WebP file is cut short")
+    return size
+
+
+def read_png(path: Path) -> Pixels:
+    """Pixels of a PNG that is not interlaced; palettes are resolved, 16 bits cut to 8."""
+    data = path.read_bytes()
+    if not data.startswith(_PNG):
+        raise ImageProblem("not a PNG file")
+    width, height, depth, colour, raw, palette = _png_rows(data)
+    if raw is None:
+        raise ImageProblem("interlaced PNGs are not read")
+    channels = _CHANNELS[colour]
+    stride, step = (width * channels * depth + 7) // 8, max(1, channels * depth // 8)
+    rows = _unfilter(raw, height, stride, step)
+    if depth == 16:
+        rows = rows[::2]
+    elif depth < 8:
+        rows = _unpack(rows, width, height, stride, depth, scale=colour != 3)
+    if colour != 3:
+        return Pixels(width, height, channels, bytes(rows))
+    if palette is None or len(palette) < 3 * (max(rows) + 1):
+        raise ImageProblem("the palette is missing or too short")
+    return Pixels(width, height, 3, b"".join(palette[3 * index : 3 * index + 3] for index in rows))
+
+
+def _png_rows(data: bytes) -> tuple[int, int, int, int, bytes | None, bytes | None]:
+    """Checks chunks, check sums and length; gives size, depth, colour type, filtered rows (None if interlaced) and palette."""
+    at, header, palette, ended = 8, None, None, False
+    packed: list[bytes] = []
+    while at + 12 <= len(data):
+        length = struct.unpack(">I", data[at : at + 4])[0]
+        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
+        crc = data[at + 8 + length : at + 12 + length]
+        if len(body) != length or len(crc) != 4:
+            break
+        if struct.unpack(">I", crc)[0] != zlib.crc32(kind + body):
+            raise ImageProblem("a check sum of the PNG is wrong")
+        if kind == b"IHDR":
+            header = struct.unpack(">IIBBBBB", body)
+        elif kind == b"PLTE":
+            palette = body
+        elif kind == b"IDAT":
+            packed.append(body)
+        elif kind == b"IEND":
+            ended = True
+            break
+        at += 12 + length
+    if header is None or not ended:
+        raise ImageProblem("the PNG file is cut short")
+    width, height, depth, colour, _, _, interlace = header
+    if colour not in _CHANNELS or depth not in (1, 2, 4, 8, 16):
+        raise ImageProblem("unknown PNG colour type")
+    if width < 1 or height < 1 or width * height > _MAX_PIXELS:
+        raise ImageProblem(f"impossible size {width} x {height}")
+    expected = ((width * _CHANNELS[colour] * depth + 7) // 8 + 1) * height
+    try:
+        raw = zlib.decompressobj().decompress(b"".join(packed), 2 * expected + 1024)
+    except zlib.error as error:
+        raise ImageProblem(f"the PNG data is damaged: {error}") from None
+    if interlace:
+        return width, height, depth, colour, None, palette
+    if len(raw) < expected:
+        raise ImageProblem("the PNG data is cut short")
+    if any(raw[row * (expected // height)] > 4 for row in range(height)):
+        raise ImageProblem("a PNG row has an unknown filter")
+    return width, height, depth, colour, raw, palette
+
+
+def _unfilter(raw: bytes, height: int, stride: int, step: int) -> bytearray:
+    out = bytearray()
+    before = bytearray(stride)
+    for row in range(height):
+        start = row * (stride + 1)
+        kind, line = raw[start], bytearray(raw[start + 1 : start + 1 + stride])
+        if kind == 1:
+            for i in range(step, stride):
+                line[i] = (line[i] + line[i - step]) & 255
+        elif kind == 2:
+            for i in range(stride):
+                line[i] = (line[i] + before[i]) & 255
+        elif kind == 3:
+            for i in range(stride):
+                line[i] = (line[i] + ((line[i - step] if i >= step else 0) + before[i]) // 2) & 255
+        elif kind == 4:
+            for i in range(stride):
+                left, up, corner = (line[i - step], before[i], before[i - step]) if i >= step else (0, before[i], 0)
+                guess = left + up - corner
+                a, b, c = abs(guess - left), abs(guess - up), abs(guess - corner)
+                line[i] = (line[i] + (left if a <= b and a <= c else up if b <= c else corner)) & 255
+        out += line
+        before = line
+    return out
+
+
+def _unpack(rows: bytearray, width: int, height: int, stride: int, depth: int, scale: bool) -> bytearray:
+    top, out = (1 << depth) - 1, bytearray()
+    for y in range(height):
+        for x in range(width):
+            bit = x * depth
+            value = rows[y * stride + bit // 8] >> (8 - depth - bit % 8) & top
+            out.append(value * 255 // top if scale else value)
+    return out
+
+
+def _jpeg_walk(data: bytes, to_end: bool) -> tuple[int, int]:
+    """Follows the markers; size from the frame header, and with `to_end` up to the end marker."""
+    at, size = 2, (0, 0)
+    while at + 4 <= len(data):
+        if data[at] != 0xFF:
+            raise ImageProblem("a JPEG marker is missing")
+        kind = data[at + 1]
+        if kind == 0xFF:
+            at += 1
+            continue
+        if kind == 0xD9:
+            break
+        length = struct.unpack(">H", data[at + 2 : at + 4])[0]
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC) and at + 9 <= len(data):
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            size = (width, height)
+            if not to_end:
+                return size
+        if kind == 0xDA:
+            if size == (0, 0):
+                raise ImageProblem("the JPEG has no frame header")
+            if data.rfind(b"\xff\xd9", at) < 0:
+                raise ImageProblem("the JPEG file is cut short")
+            return size
+        at += 2 + length
+    raise ImageProblem("the JPEG file is cut short")
+
+
+def _webp_size(head: bytes) -> tuple[int, int]:
+    kind = head[12:16]
+    if kind == b"VP8X":
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        return struct.unpack("<H", head[26:28])[0] & 0x3FFF, struct.unpack("<H", head[28:30])[0] & 0x3FFF
+    raise ImageProblem("unknown WebP form")
