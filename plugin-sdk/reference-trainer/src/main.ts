@@ -1,0 +1,13 @@
+import { evaluate, predict } from './evaluate.ts';
+import { train } from './train.ts';
+import { defineTrainer } from './trainer_sdk/index.ts';
+
+const program = defineTrainer({
+  manifest: new URL('../trainer.yaml', import.meta.url),
+  versions: { 'plain-nets': '1.0.0' },
+  train,
+  evaluate,
+  predict,
+});
+
+await program.main();

@@ -1,0 +1,22 @@
+/** Node SDK for trainer authors: node's own library only, no import from outside this folder, so a package can carry a copy. */
+export { defineTrainer, type Program } from './define-trainer.ts';
+export type { FinalMetrics, TrainerDefinition } from './carry-out.ts';
+export type { DatasetProblem } from './dataset-check.ts';
+export type { Dataset, DatasetClass, Sample } from './dataset-folder.ts';
+export {
+  ConfigError,
+  DatasetError,
+  Diverged,
+  InputError,
+  StopRequest,
+  TrainerError,
+  Unsupported,
+  UsageError,
+  VerificationError,
+} from './errors.ts';
+export { decodePng, encodePng, toGrey, type Picture } from './png.ts';
+export { Random } from './random.ts';
+export { Run, type CheckpointState, type StoredState } from './run.ts';
+export { readSafetensors, writeSafetensors, type Tensor } from './safetensors.ts';
+export { rank, scoreClassification, type ClassScore, type Scores } from './scores.ts';
+export { sha256Hex } from './stored-files.ts';

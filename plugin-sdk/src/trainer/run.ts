@@ -1,0 +1,410 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { requireDigest, type CheckpointEntry, type CheckpointStore } from './checkpoint-store.ts';
+import { listPictures, type Dataset, type DatasetClass, type Sample } from './dataset-folder.ts';
+import type { EffectiveConfig, EffectiveDetails } from './effective-config.ts';
+import { DatasetError, InputError } from './errors.ts';
+import type { EventWriter, Split } from './event-writer.ts';
+import { fileIn, type Job } from './job-file.ts';
+import type { JsonObject } from './json-value.ts';
+import { decodePng, type Picture } from './png.ts';
+import type { ClassScore, PerClass, Scores } from './scores.ts';
+import type { StopWatch } from './stop-watch.ts';
+import { sha256Hex } from './stored-files.ts';
+import type { TrainerPackage } from './trainer-package.ts';
+import type { UsageMeter } from './usage-meter.ts';
+
+export type Phase = 'prepare' | 'train' | 'evaluate' | 'export' | 'predict' | 'finalize';
+
+export interface CheckpointState {
+  readonly files: Readonly<Record<string, string | Uint8Array>>;
+  readonly step: number;
+  /** Epochs done; a fraction inside an epoch. */
+  readonly epoch: number;
+  readonly format?: string;
+  /** Value of the metric that decides `best`, when this checkpoint was validated. */
+  readonly metric?: number;
+  readonly periodic?: boolean;
+}
+
+export interface StoredState {
+  readonly id: string;
+  readonly step: number;
+  /** Bytes of a file of the checkpoint; throws InputError when it is not there. */
+  file(name: string): Buffer;
+}
+
+export interface RunParts {
+  readonly job: Job;
+  readonly trainer: TrainerPackage;
+  readonly config: JsonObject;
+  readonly options: JsonObject;
+  readonly dataset: Dataset | null;
+  readonly writer: EventWriter;
+  readonly watch: StopWatch;
+  readonly usage: UsageMeter;
+  readonly effective: EffectiveConfig;
+  readonly store: CheckpointStore | null;
+  readonly decides: { readonly name: string; readonly minimise: boolean };
+}
+
+/**
+ * What a trainer function works with. One per process; calls are made one after the other. Await `safePoint` at least once per batch: it lets
+ * signals in and throws when the run shall stop. Do not catch what it throws; the state given by `saveOnStop` is then saved.
+ */
+export class Run {
+  readonly job: Job;
+  readonly trainer: TrainerPackage;
+  readonly config: JsonObject;
+  readonly options: JsonObject;
+  readonly task: string;
+  readonly model: string;
+  readonly seed: number;
+  /** Metric that decides `best`: the config's eval_metric or the task's primary one. */
+  readonly decides: { readonly name: string; readonly minimise: boolean };
+  readonly #parts: RunParts;
+  readonly #lines: string[] = [];
+  #saver: (() => CheckpointState | null) | null = null;
+  #step = 0;
+  #skipped = 0;
+
+  constructor(parts: RunParts) {
+    this.#parts = parts;
+    this.job = parts.job;
+    this.trainer = parts.trainer;
+    this.config = parts.config;
+    this.options = parts.options;
+    this.task = parts.job.task;
+    this.model = parts.job.model;
+    this.seed = parts.job.seed;
+    this.decides = parts.decides;
+  }
+
+  number(key: string): number {
+    const value = this.config[key];
+    if (typeof value !== 'number') throw new TypeError(`config key "${key}" is no number`);
+    return value;
+  }
+
+  numberOrNull(key: string): number | null {
+    const value = this.config[key];
+    return typeof value === 'number' ? value : null;
+  }
+
+  text(key: string): string {
+    const value = this.config[key];
+    if (typeof value !== 'string') throw new TypeError(`config key "${key}" is no text`);
+    return value;
+  }
+
+  flag(key: string): boolean {
+    return this.config[key] === true;
+  }
+
+  get dataset(): Dataset {
+    if (this.#parts.dataset === null)
+      throw new DatasetError('The job names no dataset.', {
+        code: 'dataset.missing',
+        hint: 'Set "dataset" in job.json.',
+      });
+    return this.#parts.dataset;
+  }
+
+  get classes(): readonly DatasetClass[] {
+    return this.dataset.classes;
+  }
+
+  get outputFolder(): string {
+    return join(this.job.folder, 'output');
+  }
+
+  samples(split: string): readonly Sample[] {
+    const samples = this.dataset.splits.get(split) ?? [];
+    if (samples.length > 0) return samples;
+    throw new DatasetError(`The split "${split}" holds no picture.`, {
+      code: 'dataset.empty_split',
+      hint: `Add pictures to ${split}.`,
+    });
+  }
+
+  /** Decoded pictures of a split in list order. Those that cannot be read are counted and left out. */
+  async *pictures(split: string): AsyncGenerator<{ sample: Sample; picture: Picture }> {
+    for (const sample of this.samples(split)) {
+      await this.safePoint();
+      const picture = this.#decode(fileIn(this.dataset.folder, sample.path), sample.path);
+      if (picture !== null) yield { sample, picture };
+    }
+    this.#reportSkipped();
+  }
+
+  /** Pictures of a predict job, sorted by path; `path` is relative to the source folder. */
+  async *sourcePictures(): AsyncGenerator<{ path: string; picture: Picture }> {
+    const folder = fileIn(this.job.folder, this.job.predict.source);
+    for (const path of listSource(folder, this.job.predict.source)) {
+      await this.safePoint();
+      const picture = this.#decode(fileIn(folder, path), path);
+      if (picture !== null) yield { path, picture };
+    }
+    this.#reportSkipped();
+  }
+
+  #decode(file: string, path: string): Picture | null {
+    try {
+      return decodePng(readFileSync(file));
+    } catch (error) {
+      this.#skipped += 1;
+      if (this.#skipped <= 20) this.log('warn', `${path}: ${error instanceof Error ? error.message : String(error)}`);
+      return null;
+    }
+  }
+
+  #reportSkipped(): void {
+    if (this.#skipped === 0) return;
+    this.warn(
+      'images_skipped',
+      `${this.#skipped} pictures could not be read and were left out.`,
+      'Run validate to see which.',
+    );
+    this.#skipped = 0;
+  }
+
+  get stopping(): boolean {
+    return this.#parts.watch.reason !== null;
+  }
+
+  async safePoint(): Promise<void> {
+    this.#parts.usage.tick();
+    await this.#parts.watch.safePoint();
+  }
+
+  /** Waits politely; ends early when a stop is asked for. */
+  async pause(milliseconds: number): Promise<void> {
+    await this.#parts.watch.pause(milliseconds);
+  }
+
+  async phase<T>(name: Phase, work: () => Promise<T> | T): Promise<T> {
+    this.#parts.writer.emit('phase', { name, state: 'begin' });
+    const result = await work();
+    this.#parts.writer.emit('phase', { name, state: 'end' });
+    return result;
+  }
+
+  metric(split: Split, values: Readonly<Record<string, number>>, at: { step: number; epoch?: number }): void {
+    this.#step = Math.max(this.#step, at.step);
+    const speed = values['images_per_second'];
+    if (speed !== undefined && Number.isFinite(speed)) this.#parts.usage.throughput = speed;
+    this.#parts.writer.metric(split, at.step, at.epoch, values);
+  }
+
+  progress(
+    unit: 'epoch' | 'step' | 'image' | 'file',
+    current: number,
+    total: number | null,
+    etaSeconds: number | null = null,
+  ): void {
+    this.#parts.writer.progress(unit, current, total, etaSeconds);
+  }
+
+  /** Says what became of a config key; in train with the value read back from the object that uses it. */
+  effective(key: string, value: unknown, details?: EffectiveDetails): void {
+    this.#parts.effective.set(key, value, details);
+  }
+
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void {
+    this.#parts.writer.emit('log', { level, message: message.slice(0, 4000) });
+  }
+
+  warn(code: string, message: string, hint?: string): void {
+    this.#parts.writer.emit('warning', { code, message, ...(hint === undefined ? {} : { hint }) });
+  }
+
+  /** Announces a file below output/. */
+  artifact(
+    kind: 'plot' | 'table' | 'predictions' | 'report' | 'model' | 'image',
+    path: string,
+    mediaType: string,
+    title?: string,
+  ): void {
+    const bytes = readFileSync(join(this.outputFolder, path));
+    const named = title === undefined ? {} : { title };
+    this.#parts.writer.emit('artifact', {
+      kind,
+      path: `output/${path}`,
+      mediaType,
+      ...named,
+      bytes: bytes.length,
+      sha256: sha256Hex(bytes),
+    });
+  }
+
+  /** Called once, before the first step: gives the state to save when the run is stopped; null when nothing was learnt yet. */
+  saveOnStop(saver: () => CheckpointState | null): void {
+    this.#saver = saver;
+  }
+
+  /** Writes a checkpoint and announces it. Safe against being killed at any moment. */
+  checkpoint(state: CheckpointState): CheckpointEntry {
+    const store = this.#store();
+    const { name, minimise } = this.decides;
+    const held = store.best?.metric?.value;
+    const better =
+      state.metric !== undefined && (held === undefined || (minimise ? state.metric < held : state.metric > held));
+    const entry = store.write({
+      step: state.step,
+      epoch: state.epoch,
+      files: state.files,
+      format: state.format ?? 'safetensors',
+      best: better,
+      periodic: state.periodic ?? false,
+      ...(state.metric === undefined ? {} : { metric: { name, value: state.metric } }),
+      configDigest: this.job.configDigest,
+      datasetDigest: this.job.dataset?.digest ?? null,
+    });
+    const { files: _files, configDigest: _config, datasetDigest: _dataset, ...shown } = entry;
+    this.#parts.writer.emit('checkpoint', shown);
+    return entry;
+  }
+
+  /** Saves what `saveOnStop` gives; returns the id a resume starts from. */
+  saveForStop(): string | null {
+    const store = this.#parts.store;
+    if (store === null) return null;
+    const state = this.#saver?.() ?? null;
+    if (state !== null && store.last?.step !== state.step) return this.checkpoint(state).id;
+    return store.last?.id ?? null;
+  }
+
+  get best(): CheckpointEntry | null {
+    return this.#parts.store?.best ?? null;
+  }
+
+  stored(entry: CheckpointEntry): StoredState {
+    return openState(this.#store().folderOf(entry), entry.path, entry.id, entry.step);
+  }
+
+  /** State of the checkpoint that job.resume names, checked; null on a fresh start. */
+  resume(): StoredState | null {
+    const { resume } = this.job;
+    if (resume === null) return null;
+    const folder = fileIn(this.job.folder, resume.checkpoint);
+    const entry = this.#store().find(resume.checkpoint);
+    requireDigest(folder, resume.checkpoint, entry?.sha256 ?? null);
+    this.#step = resume.step;
+    if (entry !== null) this.#requireSame(entry);
+    return openState(folder, resume.checkpoint, basename(resume.checkpoint), entry?.step ?? resume.step);
+  }
+
+  #requireSame(entry: CheckpointEntry): void {
+    const pairs = [
+      ['config', entry.configDigest, this.job.configDigest],
+      ['dataset', entry.datasetDigest, this.job.dataset?.digest ?? null],
+    ] as const;
+    for (const [what, was, is] of pairs) {
+      if (was === null || is === null || was === is) continue;
+      throw new InputError(`The checkpoint ${entry.id} was made with another ${what}.`, {
+        code: 'input.checkpoint_incompatible',
+        hint: `Start a new run with this ${what}; a resume continues with the old one.`,
+      });
+    }
+  }
+
+  /** Folder or file of initial weights, checked; null means random ones. */
+  weightsPath(): string | null {
+    const { weights } = this.job;
+    if (weights === null || weights.path === null) return null;
+    const path = fileIn(this.job.folder, weights.path);
+    requireDigest(path, weights.path, weights.sha256);
+    return path;
+  }
+
+  /** The checkpoint that evaluate, predict and export work on, checked. */
+  source(): StoredState {
+    const { checkpoint } = this.job;
+    if (checkpoint === null) {
+      throw new InputError('The job names no checkpoint.', {
+        hint: 'Set "checkpoint" in job.json to a folder in input/checkpoint.',
+      });
+    }
+    const folder = fileIn(this.job.folder, checkpoint.path);
+    requireDigest(folder, checkpoint.path, checkpoint.sha256);
+    return openState(folder, checkpoint.path, basename(checkpoint.path), 0);
+  }
+
+  /** Adds one line to predictions.jsonl. */
+  prediction(
+    image: string,
+    picture: Picture,
+    classes: readonly ClassScore[],
+    ms: { pre: number; infer: number; post: number },
+  ): void {
+    const shown = classes.map((item) => ({ class: item.class, score: Math.min(1, Math.max(0, item.score)) }));
+    this.#lines.push(JSON.stringify({ image, width: picture.width, height: picture.height, ms, classes: shown }));
+  }
+
+  writePredictions(): void {
+    this.#write('predictions.jsonl', this.#lines.map((line) => `${line}\n`).join(''));
+    this.#lines.length = 0;
+    this.artifact('predictions', 'predictions.jsonl', 'application/x-ndjson', 'Predictions');
+  }
+
+  /** Writes metrics.json. */
+  report(split: string, images: number, scores: Scores, more: Readonly<Record<string, number>> = {}): void {
+    const metrics: Record<string, number> = { ...scores.metrics, ...more };
+    const perClass: readonly PerClass[] = scores.perClass;
+    const task = this.trainer.tasks.get(this.task);
+    const primary = task?.primary ?? this.decides.name;
+    const direction = task?.minimised.has(primary) === true ? 'min' : 'max';
+    const labels = perClass.map((item) => item.name);
+    const document = {
+      ...{
+        schema: 'metrics@1',
+        task: this.task,
+        split,
+        images,
+        primary: { name: primary, value: metrics[primary] ?? null, direction },
+      },
+      ...{ metrics, perClass, ...(labels.length <= 201 ? { confusion: { labels, matrix: scores.confusion } } : {}) },
+    };
+    this.#write('metrics.json', `${JSON.stringify(document, null, 1)}\n`);
+    this.artifact('report', 'metrics.json', 'application/json', 'Metrics');
+  }
+
+  #write(name: string, text: string): void {
+    mkdirSync(this.outputFolder, { recursive: true });
+    writeFileSync(join(this.outputFolder, name), text);
+  }
+
+  #store(): CheckpointStore {
+    if (this.#parts.store === null) throw new TypeError(`checkpoints belong to train, not to ${this.job.command}`);
+    return this.#parts.store;
+  }
+}
+
+function listSource(folder: string, shown: string): string[] {
+  try {
+    return listPictures(folder);
+  } catch (cause) {
+    throw new InputError(`There is no folder of pictures at ${shown}.`, {
+      hint: 'See "predict.source" in job.json.',
+      cause,
+    });
+  }
+}
+
+function openState(folder: string, shown: string, id: string, step: number): StoredState {
+  return {
+    id,
+    step,
+    file(name) {
+      try {
+        return readFileSync(join(folder, name));
+      } catch (cause) {
+        throw new InputError(`The checkpoint at ${shown} has no file ${name}.`, {
+          code: 'input.checkpoint_missing',
+          hint: `Fetch ${shown} again, or use another checkpoint.`,
+          cause,
+        });
+      }
+    },
+  };
+}
