@@ -125,7 +125,7 @@ export async function createServer(
     trustProxy: options.trustProxy,
     requestTimeout: 0,
     genReqId: () => crypto.randomUUID(),
-    routerOptions: { maxParamLength: 300, ignoreTrailingSlash: false },
+    routerOptions: { maxParamLength: 2000, ignoreTrailingSlash: false },
   });
   app.setValidatorCompiler(({ schema, httpPart }) =>
     (httpPart === 'body' ? strict : coercing).compile(schema as object),

@@ -1,0 +1,393 @@
+import { Problem, TASKS, type FileEntry, type RunJobSpec, type StoredArtifact } from '@trainyard/plugin-sdk';
+import type { Preflight, RunInput } from '@trainyard/plugin-sdk/api';
+import { nearest, resolveConfig, type Config, type ConfigSchema } from '@trainyard/plugin-sdk/config';
+import { canRead, notFound } from '../platform/access.ts';
+import type { Principal } from '../platform/principal.ts';
+import { query } from '../platform/sql.ts';
+import { findRelease, findReleaseById, type ReleaseRow } from '../trainers/find-release.ts';
+import type { RunDeps } from './deps.ts';
+import { estimateRun } from './estimate-run.ts';
+
+type PreflightProblem = Preflight['problems'][number];
+
+/** Everything a run is started with, decided once and never changed. `spec` lacks only the id of the run. */
+export interface FrozenRun {
+  readonly release: ReleaseRow;
+  readonly spec: Omit<RunJobSpec, 'run'>;
+  readonly request: Record<string, unknown>;
+  readonly preset: string | null;
+  readonly snapshotId: string | null;
+  readonly datasetName: string | null;
+  readonly parent: string | null;
+  readonly checkpointId: string | null;
+  readonly name: string;
+}
+export interface Freeze {
+  readonly preflight: Preflight;
+  readonly frozen: FrozenRun | null;
+}
+
+interface SnapshotRow {
+  id: string;
+  digest: string;
+  format: string;
+  task: string;
+  splits: { name: string; count: number }[];
+  organization_id: string;
+  visibility: string;
+  name: string;
+}
+interface ParentRow {
+  id: string;
+  organization_id: string;
+  visibility: string;
+  release: string;
+  task: string;
+  model: string;
+  config: Record<string, unknown>;
+  config_digest: string;
+  seed: number;
+  snapshot: string | null;
+  artifact: string;
+  path: string;
+  sha256: string;
+  files: FileEntry[];
+  meta: Record<string, unknown>;
+}
+
+const DEFAULT_SECONDS = 24 * 3600;
+const DEFAULT_GRACE = 60;
+
+/** Collects what stops a start instead of stopping at the first thing, so that a person mends all of it at once. */
+class Complaints {
+  readonly list: PreflightProblem[] = [];
+  add(code: string, message: string, fix: string, more: { pointer?: string; href?: string } = {}): void {
+    this.list.push({ code, message, fix, ...more });
+  }
+}
+
+function splitName(text: string): { owner: string; name: string } {
+  const [owner, name] = text.replace(/^@/, '').split('/');
+  if (owner === undefined || name === undefined || name === '')
+    throw new Problem('bad-request', {
+      detail: `${JSON.stringify(text)} is not a trainer name.`,
+      fix: 'Write owner/name.',
+    });
+  return { owner, name };
+}
+
+async function readParent(deps: RunDeps, principal: Principal, checkpoint: string): Promise<ParentRow> {
+  const [row] = await query<ParentRow>(
+    deps.db.pool,
+    `select run.id, run.organization_id, run.visibility, run.release, run.task, run.model, run.config, run.config_digest, run.seed, run.snapshot,
+       a.id as artifact, a.path, a.sha256, a.files, a.meta
+     from artifact a join run on run.id::text = a.subject where a.id::text = $1 and a.kind = 'checkpoint'`,
+    [checkpoint],
+  );
+  if (row === undefined || !canRead(principal, { organizationId: row.organization_id, visibility: row.visibility }))
+    throw notFound('checkpoint');
+  return row;
+}
+
+async function readSnapshot(
+  deps: RunDeps,
+  principal: Principal,
+  input: { dataset?: string; snapshot?: string },
+): Promise<SnapshotRow> {
+  const [row] = await query<SnapshotRow>(
+    deps.db.pool,
+    `select s.id, s.digest, s.format, s.task, s.splits, d.organization_id, d.visibility, d.name from snapshot s join dataset d on d.id = s.dataset
+     where d.deleted_at is null and (s.id::text = $1 or ($1::text is null and d.id::text = $2)) order by s.number desc limit 1`,
+    [input.snapshot ?? null, input.dataset ?? null],
+  );
+  if (row === undefined || !canRead(principal, { organizationId: row.organization_id, visibility: row.visibility }))
+    throw notFound('dataset');
+  return row;
+}
+
+function checkRelease(release: ReleaseRow, complaints: Complaints, fresh: boolean): void {
+  const label = `${release.owner}/${release.name} ${release.version}`;
+  if (release.state === 'yanked' && fresh)
+    throw new Problem('release-yanked', {
+      detail: `${label} was withdrawn: ${release.reason ?? 'no reason given'}.`,
+      fix: 'Choose another version.',
+    });
+  const runnable =
+    release.state === 'published' || release.state === 'deprecated' || (release.state === 'yanked' && !fresh);
+  if (!runnable) {
+    complaints.add(
+      'release-not-published',
+      `${label} is ${release.state}, not published.`,
+      'Open its report to see what it waits for.',
+      { href: `/releases/${release.id}/report` },
+    );
+  }
+}
+
+function checkModel(release: ReleaseRow, task: string, model: string, complaints: Complaints): void {
+  if (!release.tasks.includes(task)) {
+    complaints.add('unsupported.task', `This trainer does not do ${task}.`, `It does: ${release.tasks.join(', ')}.`, {
+      pointer: '/task',
+    });
+    return;
+  }
+  const known = release.manifest.models.filter((entry) => entry.tasks.includes(task));
+  const fits = known.some(
+    (entry) => entry.id === model || (entry.pattern !== undefined && /^[a-z0-9][a-z0-9._-]{0,63}$/.test(model)),
+  );
+  if (!fits) {
+    const close = nearest(
+      model,
+      known.flatMap((entry) => (entry.id === undefined ? [] : [entry.id])),
+    );
+    complaints.add(
+      'unsupported.model',
+      `This trainer has no model ${model} for ${task}.`,
+      close === null ? 'Choose one of its models.' : `Did you mean ${close}?`,
+      { pointer: '/model' },
+    );
+  }
+}
+
+function checkDataset(
+  release: ReleaseRow,
+  task: string,
+  snapshot: SnapshotRow | null,
+  verb: string,
+  complaints: Complaints,
+): void {
+  if (snapshot === null) {
+    if (verb === 'train' || verb === 'evaluate')
+      complaints.add('dataset-missing', 'No dataset is chosen.', 'Choose a dataset, or upload one.', {
+        pointer: '/dataset',
+        href: '/datasets/new',
+      });
+    return;
+  }
+  const formats = release.manifest.tasks.find((entry) => entry.id === task)?.datasets ?? [];
+  if (!formats.includes(snapshot.format) || snapshot.task !== task) {
+    const title = task in TASKS ? TASKS[task as keyof typeof TASKS].title : task;
+    complaints.add(
+      'dataset-mismatch',
+      `${snapshot.name} is ${snapshot.format} for ${snapshot.task}; ${title} here needs ${formats.join(' or ') || 'another format'}.`,
+      'Choose another dataset.',
+      { pointer: '/dataset' },
+    );
+  }
+  const counts = new Map(snapshot.splits.map((split) => [split.name, split.count]));
+  for (const split of verb === 'train' ? ['train', 'val'] : []) {
+    if ((counts.get(split) ?? 0) === 0)
+      complaints.add(
+        'dataset-empty-split',
+        `${snapshot.name} has no pictures in ${split}.`,
+        'Upload it again with pictures there.',
+        { pointer: '/dataset' },
+      );
+  }
+}
+
+/**
+ * Resolves a request to exactly what would run: release digest, config and its digest, snapshot, seed, limits. Unknown keys are refused, nothing is
+ * coerced. Objects the caller may not see are 404; everything else that stops a start is collected in `preflight.problems`.
+ */
+export async function freezeRun(deps: RunDeps, principal: Principal, input: RunInput): Promise<Freeze> {
+  const complaints = new Complaints();
+  const warnings: { code: string; message: string }[] = [];
+  const parent = input.verb === 'train' ? null : await readParent(deps, principal, input.checkpoint ?? '');
+  const release = parent === null ? await releaseOf(deps, input) : await findReleaseById(deps.db.pool, parent.release);
+  if (release === null) throw notFound('trainer');
+  checkRelease(release, complaints, parent === null);
+  if (release.state === 'deprecated')
+    warnings.push({
+      code: 'release-deprecated',
+      message: `This version is deprecated: ${release.reason ?? 'use a newer one'}.`,
+    });
+  const task = parent?.task ?? input.task ?? release.tasks[0] ?? 'classify';
+  const preset = release.presets.find((entry) => entry['id'] === input.preset);
+  if (input.preset !== undefined && preset === undefined)
+    complaints.add('config-invalid', `There is no preset ${input.preset}.`, 'Choose one of the listed presets.', {
+      pointer: '/preset',
+    });
+  const model =
+    parent?.model ??
+    input.model ??
+    (typeof preset?.['model'] === 'string'
+      ? preset['model']
+      : (release.manifest.models.find((entry) => entry.id !== undefined && entry.tasks.includes(task))?.id ?? ''));
+  if (parent === null) checkModel(release, task, model, complaints);
+  const wantsData =
+    input.verb === 'train' ||
+    input.verb === 'evaluate' ||
+    input.verb === 'predict' ||
+    input.snapshot !== undefined ||
+    input.dataset !== undefined ||
+    parent?.snapshot != null;
+  const chosen = {
+    ...(input.dataset === undefined ? {} : { dataset: input.dataset }),
+    ...(input.snapshot === undefined ? {} : { snapshot: input.snapshot }),
+  };
+  const reference =
+    Object.keys(chosen).length > 0 ? chosen : parent?.snapshot == null ? null : { snapshot: parent.snapshot };
+  const snapshot = wantsData && reference !== null ? await readSnapshot(deps, principal, reference) : null;
+  checkDataset(release, task, snapshot, input.verb, complaints);
+
+  const schema = JSON.parse(release.config_schema) as ConfigSchema;
+  const resolved =
+    parent === null
+      ? resolveConfig({
+          schema,
+          task,
+          preset:
+            preset === undefined ? null : { id: String(preset['id']), values: (preset['values'] ?? {}) as Config },
+          values: (input.config ?? {}) as Config,
+        })
+      : { config: parent.config, digest: parent.config_digest, problems: [] };
+  for (const problem of resolved.problems)
+    complaints.add(problem.code, problem.message, problem.fix, { pointer: `/config${problem.pointer}` });
+  if (parent === null && resolved.problems.length === 0) {
+    const checked = await deps.schemas.validateConfig(release.config_schema, task, resolved.config as Config);
+    for (const error of checked.errors)
+      complaints.add('config.invalid', error.message, error.fix, { pointer: `/config${error.pointer}` });
+  }
+  const device = input.device ?? 'cpu';
+  if (!release.devices.includes(device))
+    complaints.add(
+      'unsupported.device',
+      `This trainer does not run on ${device}.`,
+      `It runs on: ${release.devices.join(', ')}.`,
+      { pointer: '/device' },
+    );
+  const exported = input.verb === 'export' ? checkExport(release, task, model, input, complaints) : null;
+  const images = input.verb === 'predict' && snapshot !== null ? await pickImages(deps, snapshot.id, input.images) : [];
+  if (input.verb === 'predict' && images.length === 0)
+    complaints.add('dataset-missing', 'There is no picture to predict.', 'Choose a dataset with pictures.', {
+      pointer: '/images',
+    });
+
+  const seedValue = resolved.config['seed'];
+  const seed = parent?.seed ?? (typeof seedValue === 'number' ? seedValue : 42);
+  const checkpoint: StoredArtifact | null =
+    parent === null
+      ? null
+      : {
+          id: parent.artifact,
+          name: String(parent.meta['id'] ?? 'checkpoint'),
+          path: parent.path,
+          sha256: parent.sha256,
+          step: Number(parent.meta['step'] ?? 0),
+          meta: parent.meta,
+          files: parent.files,
+        };
+  const ok = complaints.list.length === 0;
+  const preflight: Preflight = {
+    ok,
+    problems: complaints.list,
+    warnings,
+    config: resolved.config as Record<string, unknown>,
+    configDigest: resolved.digest,
+    estimate: ok
+      ? await estimateRun(deps.db.pool, {
+          release: release.id,
+          verb: input.verb,
+          model,
+          epochs: resolved.config['epochs'],
+        })
+      : null,
+  };
+  if (!ok) return { preflight, frozen: null };
+  return {
+    preflight,
+    frozen: {
+      release,
+      request: input.config ?? {},
+      preset: input.preset ?? null,
+      snapshotId: snapshot?.id ?? null,
+      datasetName: snapshot?.name ?? null,
+      parent: parent?.id ?? null,
+      checkpointId: parent?.artifact ?? null,
+      name:
+        input.name ?? (input.verb === 'train' ? `${model} on ${snapshot?.name ?? 'data'}` : `${input.verb} ${model}`),
+      spec: {
+        kind: input.verb,
+        release: {
+          id: release.id,
+          name: `@${release.owner}/${release.name}`,
+          version: release.version,
+          packageDigest: release.package_digest,
+          packageBytes: release.package_bytes,
+        },
+        task,
+        model,
+        config: resolved.config as Record<string, unknown>,
+        configDigest: resolved.digest,
+        seed,
+        dataset:
+          snapshot === null
+            ? null
+            : { snapshot: snapshot.id, digest: snapshot.digest, format: snapshot.format, task: snapshot.task },
+        device: { kind: device, count: 1 },
+        limits: {
+          cpus: 2,
+          memoryBytes: 8 * 1024 ** 3,
+          shmBytes: 1024 ** 3,
+          maxSeconds: input.maxSeconds ?? DEFAULT_SECONDS,
+        },
+        grace: release.manifest.resources?.grace ?? DEFAULT_GRACE,
+        checkpoint,
+        ...(input.verb === 'evaluate' ? { evaluate: { split: input.split ?? 'val' } } : {}),
+        ...(input.verb === 'predict' ? { predict: { images, topK: 5 } } : {}),
+        ...(exported === null ? {} : { export: exported }),
+      },
+    },
+  };
+}
+
+async function releaseOf(deps: RunDeps, input: RunInput): Promise<ReleaseRow | null> {
+  if (input.trainer === undefined)
+    throw new Problem('bad-request', {
+      detail: 'No trainer is named.',
+      fix: 'Add "trainer": "owner/name".',
+      errors: [{ pointer: '/trainer', code: 'required', message: 'is missing' }],
+    });
+  const { owner, name } = splitName(input.trainer);
+  return findRelease(deps.db.pool, owner, name, input.version ?? null);
+}
+
+function checkExport(
+  release: ReleaseRow,
+  task: string,
+  model: string,
+  input: RunInput,
+  complaints: Complaints,
+): NonNullable<RunJobSpec['export']> {
+  const format = input.format ?? 'onnx';
+  const claim = release.manifest.exports?.find(
+    (entry) =>
+      entry.format === format && (entry.tasks?.includes(task) ?? true) && (entry.models?.includes(model) ?? true),
+  );
+  if (claim === undefined) {
+    const formats = release.exports.join(', ');
+    complaints.add(
+      'unsupported.format',
+      `This trainer does not export ${format}.`,
+      formats === '' ? 'It exports nothing.' : `It exports: ${formats}.`,
+      { pointer: '/format' },
+    );
+  }
+  return {
+    format,
+    precision: claim?.precisions?.[0] ?? 'fp32',
+    dynamic: (claim?.dynamic ?? []).filter((axis) => axis === 'batch'),
+    options: input.options ?? {},
+  };
+}
+
+const DEFAULT_PREDICT_IMAGES = 24;
+
+async function pickImages(deps: RunDeps, snapshot: string, paths: readonly string[] | undefined): Promise<FileEntry[]> {
+  return query<FileEntry>(
+    deps.db.pool,
+    `select path, bytes, sha256 from snapshot_file where snapshot = $1 and (($2::text[] is null and split in ('val', 'test')) or path = any($2)) order by md5(path) limit $3`,
+    [snapshot, paths ?? null, paths === undefined ? DEFAULT_PREDICT_IMAGES : 100],
+  );
+}

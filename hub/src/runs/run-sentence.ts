@@ -1,0 +1,48 @@
+import type { RunShape, WaitReason } from '@trainyard/plugin-sdk/api';
+
+/** Pure: the state of a run in words. */
+
+export function durationWords(seconds: number): string {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} seconds`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} minutes`;
+  return `${Math.round(seconds / 3600)} hours`;
+}
+
+export interface SentenceFacts {
+  readonly state: string;
+  readonly phase: string | null;
+  readonly phaseSentence: string | null;
+  readonly waiting: WaitReason | null;
+  readonly progress: RunShape['progress'];
+  readonly stopWhat: string | null;
+  readonly failure: string | null;
+  readonly seconds: number | null;
+}
+
+export function runSentence(facts: SentenceFacts): string {
+  switch (facts.state) {
+    case 'queued':
+      return facts.waiting?.sentence ?? facts.phaseSentence ?? 'Waiting for a runner.';
+    case 'running': {
+      if (facts.waiting?.code === 'runner.silent') return facts.waiting.sentence;
+      const parts = ['Running'];
+      if (facts.progress !== null) {
+        const total = facts.progress.total === null ? '' : ` of ${Math.round(facts.progress.total)}`;
+        parts.push(`${facts.progress.unit} ${Math.floor(facts.progress.current)}${total}`);
+        if (facts.progress.etaSeconds !== null && facts.progress.etaSeconds > 0)
+          parts.push(`about ${durationWords(facts.progress.etaSeconds)} left`);
+      }
+      return `${parts.join(', ')}.`;
+    }
+    case 'stopping':
+      return facts.stopWhat === 'pause' ? 'Pausing: saving a checkpoint.' : 'Stopping: saving a checkpoint.';
+    case 'paused':
+      return 'Paused. Resume goes on from the last checkpoint.';
+    case 'cancelled':
+      return 'Stopped. The last checkpoint is kept.';
+    case 'failed':
+      return facts.failure ?? 'Failed.';
+    default:
+      return facts.seconds === null ? 'Finished.' : `Finished in ${durationWords(facts.seconds)}.`;
+  }
+}
