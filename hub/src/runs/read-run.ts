@@ -215,7 +215,10 @@ export async function readRun(deps: RunDeps, principal: Principal, id: string): 
       ? predictionsText
           .split('\n')
           .slice(0, MAX_PREDICTIONS)
-          .flatMap((line) => parseJson(line) ?? [])
+          .flatMap((line): Record<string, unknown>[] => {
+            const value = parseJson(line);
+            return value === null ? [] : [value];
+          })
       : [];
   const checkpoints = artifacts.filter((item) => item.kind === 'checkpoint');
   const exportFormats = (facts.manifest.exports ?? [])
