@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { Problem } from '@trainyard/plugin-sdk';
+import { readableFailure } from './postgres-failure.ts';
 import { findServerUser, runAs, type ServerUser } from './postgres-process.ts';
 import { linkLibraries, locateBinaries } from './postgres-binaries.ts';
 
@@ -56,7 +57,7 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Embe
   try {
     return await start(options);
   } catch (error) {
-    throw readableFailure(error, options.stateDir);
+    throw await readableFailure(error, options.stateDir);
   }
 }
 
@@ -137,11 +138,10 @@ async function preparePlace(stateDir: string): Promise<Place> {
     native = copied;
     await copyBinaries(packaged, copied, user);
   }
-  const inPlace = await runAs(user, join(native, 'bin', 'postgres'), ['-V'], root);
-  if (inPlace.code !== 0) {
+  if (user !== null && (await runAs(user, '/bin/sh', ['-c', 'cd "$1"', 'sh', root])).code !== 0) {
     throw new Problem('unavailable', {
-      detail: `PostgreSQL cannot run in ${root}${user === null ? '' : ` as the user ${user.name}`}: ${inPlace.output.trim()}`,
-      fix: 'Start Trainyard as a normal user, put its state directory where every user may enter, or set DATABASE_URL.',
+      detail: `PostgreSQL runs as the user ${user.name} here, who may not enter ${root}.`,
+      fix: 'Put the state directory where every user may enter, start Trainyard as a normal user, or set DATABASE_URL.',
     });
   }
   return {
@@ -297,29 +297,4 @@ async function ensureDatabase(client: pg.Client): Promise<void> {
 async function tail(file: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch(() => '');
   return text.split('\n').slice(-15).join('\n');
-}
-
-/** One sentence and the way out for what people meet: full disk, missing rights. */
-function readableFailure(error: unknown, stateDir: string): unknown {
-  if (error instanceof Problem) return error;
-  const text = error instanceof Error ? error.message : String(error);
-  if (/ENOSPC|No space left on device|EDQUOT/i.test(text)) {
-    return new Problem('storage-full', {
-      detail: `The disk of ${stateDir} is full; PostgreSQL cannot start.`,
-      fix: 'Free some space (about 1 GB), then start again. Nothing is lost.',
-      cause: error,
-    });
-  }
-  if (/EACCES|EPERM|EROFS|Permission denied|Read-only file system/i.test(text)) {
-    return new Problem('unavailable', {
-      detail: `PostgreSQL may not write to ${stateDir}.`,
-      fix: 'Give this user write access to that folder, or choose another state directory.',
-      cause: error,
-    });
-  }
-  return new Problem('unavailable', {
-    detail: `PostgreSQL did not start in ${stateDir}: ${text.trim()}`,
-    fix: `Read ${join(stateDir, 'postgres', 'server.log')}, or set DATABASE_URL to a PostgreSQL of your own.`,
-    cause: error,
-  });
 }

@@ -15,9 +15,13 @@ export interface TestServer {
 export async function startTestServer(): Promise<TestServer> {
   const stateDir = await mkdtemp(join(tmpdir(), 'ty-'));
   const server = await startPostgres({ stateDir, log: () => undefined, fast: true });
+  // A test file that dies without its `after` must not leave a server behind.
+  const kill = (): void => void process.kill(server.pid, 'SIGQUIT');
+  process.once('exit', kill);
   return {
     connection: server.connection,
     async stop() {
+      process.off('exit', kill);
       await server.stop('immediate');
       await rm(stateDir, { recursive: true, force: true });
     },
