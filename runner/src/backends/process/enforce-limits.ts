@@ -20,13 +20,13 @@ const FAR_OVER = 1.25;
 /** Seconds after which the shim goes too when it does not record the end of a killed trainer. */
 const SHIM_PATIENCE = 5;
 /** Folders are measured less often than processes: each file costs a call. */
-const DISK_EVERY_SECONDS = 5;
+const LOOKS_PER_DISK_LOOK = 5;
 
 /** Watches one running execution. State that matters lies in the folder, so another runner can go on at any time. */
 export class LimitKeeper {
   readonly folder: AttemptFolder;
   readonly #record: ProcessRecord;
-  #diskAt = 0;
+  #looks = 0;
   #nearDisk = false;
   #activity = '';
   #activityAt: number | null = null;
@@ -70,7 +70,7 @@ export class LimitKeeper {
     }
 
     if ((await secondsSinceStart(shim)) > limits.maxSeconds) await ask('deadline', grace);
-    if (await this.#overDisk(now)) await ask('disk', grace);
+    if (await this.#overDisk()) await ask('disk', grace);
     if (limits.silenceSeconds !== undefined && (await this.#silentFor(now)) > limits.silenceSeconds)
       await ask('silent', grace);
     return tree.length > most / 4 || resident > limits.memoryBytes / 2 || this.#nearDisk;
@@ -92,9 +92,9 @@ export class LimitKeeper {
     await killTree({ session: shim.pid, privateFolder: this.folder.tmp }, spare);
   }
 
-  async #overDisk(now: number): Promise<boolean> {
-    if (!this.#nearDisk && now - this.#diskAt < DISK_EVERY_SECONDS) return false;
-    this.#diskAt = now;
+  async #overDisk(): Promise<boolean> {
+    this.#looks += 1;
+    if (!this.#nearDisk && this.#looks % LOOKS_PER_DISK_LOOK !== 1) return false;
     const places = [
       this.folder.path,
       join(this.#record.jobFolder, 'output'),

@@ -1,17 +1,17 @@
-import { open, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, stat } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
-import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { defaultPython, findPythons } from '../../environments/pythons.ts';
+import { defaultPython } from '../../environments/pythons.ts';
 import { Refused, Unavailable } from '../backend.ts';
 import type { Backend, BackendOffer, BackendOptions, Exit, Handle, Marks, Output, WorkSpec } from '../backend.ts';
 import { AttemptFolder } from './attempt-folder.ts';
+import { ABANDONED_MS, busyDevices, grantCores, listAttempts } from './attempt-list.ts';
 import { exitOf, isOver, readState, type ExecutionState } from './execution-state.ts';
 import { withExclusiveLock } from './exclusive-lock.ts';
 import { followFiles } from './follow-files.ts';
-import { listGraphicsCards } from './graphics-cards.ts';
 import { LimitPatrol } from './limit-patrol.ts';
+import { machineOffers } from './machine-offers.ts';
 import {
   findProgram,
   processCommand,
@@ -31,9 +31,6 @@ export interface ProcessBackendOptions extends BackendOptions {
 }
 
 const BEGIN_TIMEOUT_MS = 15_000;
-/** A folder that nobody began for so long belongs to a runner that died in the middle of `start`. */
-const ABANDONED_MS = 60_000;
-
 export async function createProcessBackend(options: ProcessBackendOptions): Promise<Backend> {
   if ((await stat('/proc/self/stat').catch(() => null)) === null) {
     throw new Error('The process backend needs Linux: it identifies processes by /proc. Use Linux or WSL 2.');
@@ -75,31 +72,8 @@ class ProcessBackend implements Backend {
     this.#patrol = new LimitPatrol(options.sampleMs ?? 1000);
   }
 
-  async offers(): Promise<readonly BackendOffer[]> {
-    const [graphics, pythons, busy] = await Promise.all([listGraphicsCards(), findPythons(), this.#busyDevices()]);
-    const cpu = { kind: 'cpu' as const, name: 'CPU', count: 1, uuids: [] };
-    const devices: BackendOffer['devices'] = [cpu];
-    for (const name of new Set(graphics.cards.map((card) => card.name))) {
-      const free = graphics.cards.filter((card) => card.name === name && !busy.has(card.uuid));
-      if (free.length > 0)
-        devices.push({ kind: 'cuda', name, count: free.length, uuids: free.map((card) => card.uuid) });
-    }
-    const notes = [
-      'Trainers run with the rights of this runner: the process backend is not a wall.',
-      ...(graphics.note === null ? [] : [graphics.note]),
-      ...(busy.size === 0 ? [] : [`${busy.size} graphics card(s) are in use.`]),
-      ...(pythons.length === 0 ? ['No Python 3.10 or newer was found.'] : []),
-      ...(this.#programs.taskset === null ? ['taskset was not found: trainers are not bound to their cores.'] : []),
-    ];
-    return [
-      {
-        ...{ backend: this.name, wall: 'none', devices, notes },
-        cpus: availableParallelism(),
-        memoryBytes: process.constrainedMemory() > 0 ? Math.min(process.constrainedMemory(), totalmem()) : totalmem(),
-        pythons: pythons.map((python) => python.version),
-        nodes: [process.versions.node],
-      },
-    ];
+  offers(): Promise<readonly BackendOffer[]> {
+    return machineOffers(this.#attempts, this.#programs.taskset !== null);
   }
 
   start(work: WorkSpec): Promise<Handle> {
@@ -141,10 +115,11 @@ class ProcessBackend implements Backend {
       );
     }
     return withExclusiveLock(join(this.#attempts, '.grant.lock'), async () => {
-      const busy = await this.#busyDevices();
+      const attempts = await listAttempts(this.#attempts);
+      const busy = busyDevices(attempts);
       const taken = work.device.uuids.find((uuid) => busy.has(uuid));
       if (taken !== undefined) throw new Unavailable(`The graphics card ${taken} is in use by ${busy.get(taken)}.`);
-      const record = recordOf(work, await this.#grantCores(work.cpus), await kernelOutOfMemoryKills());
+      const record = recordOf(work, await grantCores(work.cpus, attempts), await kernelOutOfMemoryKills());
       if (await folder.create(record)) return record;
       const other = await folder.record();
       if (other === null) throw new Unavailable(`The execution ${work.name} is just being removed.`);
@@ -188,7 +163,7 @@ class ProcessBackend implements Backend {
 
   async find(): Promise<readonly Handle[]> {
     const handles: Handle[] = [];
-    for (const { folder, record, state } of await this.#all()) {
+    for (const { folder, record, state } of await listAttempts(this.#attempts)) {
       if (record.installation !== this.#installation) continue;
       if (!isOver(state)) this.#patrol.watch(folder, record);
       handles.push(this.#handle(record, state));
@@ -297,50 +272,4 @@ class ProcessBackend implements Backend {
     this.#settled.set(folder.path, next);
     return next;
   }
-
-  async #all(): Promise<readonly { folder: AttemptFolder; record: ProcessRecord; state: ExecutionState }[]> {
-    const found: { folder: AttemptFolder; record: ProcessRecord; state: ExecutionState }[] = [];
-    for (const name of await readdir(this.#attempts).catch(() => [])) {
-      if (name.startsWith('.')) {
-        await this.#sweep(join(this.#attempts, name));
-        continue;
-      }
-      const folder = new AttemptFolder(join(this.#attempts, name));
-      const record = await folder.record();
-      if (record !== null) found.push({ folder, record, state: await readState(folder) });
-    }
-    return found;
-  }
-
-  /** Folders that a runner was making or removing when it died. */
-  async #sweep(path: string): Promise<void> {
-    if (!/\/\.(new|trash)-/.test(path)) return;
-    const age = Date.now() - ((await stat(path).catch(() => null))?.mtimeMs ?? Date.now());
-    if (age > ABANDONED_MS) await rm(path, { recursive: true, force: true });
-  }
-
-  /** Device id → name of the open execution that holds it. Read from the records each time: nothing can get out of step. */
-  async #busyDevices(): Promise<ReadonlyMap<string, string>> {
-    const open = (await this.#all()).filter(({ state }) => !isOver(state));
-    return new Map(open.flatMap(({ record }) => record.devices.map((uuid) => [uuid, record.name] as const)));
-  }
-
-  /** The least used cores; none when all are granted or binding is not possible. */
-  async #grantCores(cpus: number): Promise<readonly number[]> {
-    const allowed = await allowedCores();
-    if (this.#programs.taskset === null || cpus >= allowed.length) return [];
-    const open = (await this.#all()).filter(({ state }) => !isOver(state));
-    const used = open.flatMap(({ record }) => (record.cores.length === 0 ? allowed : record.cores));
-    const load = (core: number): number => used.filter((other) => other === core).length;
-    return [...allowed].sort((a, b) => load(a) - load(b) || a - b).slice(0, cpus);
-  }
-}
-
-async function allowedCores(): Promise<readonly number[]> {
-  const text = await readFile('/proc/self/status', 'utf8');
-  const list = /^Cpus_allowed_list:\s+(\S+)$/m.exec(text)?.[1] ?? '0';
-  return list.split(',').flatMap((range) => {
-    const [first = 0, last = first] = range.split('-').map(Number);
-    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
-  });
 }
