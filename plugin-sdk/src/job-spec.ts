@@ -5,14 +5,16 @@ import { DIGEST_PATTERN } from './digest.ts';
 
 export const JOB_KINDS = ['validate', 'prepare', 'train', 'evaluate', 'predict', 'export'] as const;
 export type JobKind = (typeof JOB_KINDS)[number];
-export const JobKindSchema = Type.Union(JOB_KINDS.map((kind) => Type.Literal(kind)));
+export const JobKindSchema = Type.Unsafe<JobKind>(Type.Union(JOB_KINDS.map((kind) => Type.Literal(kind))));
 
 export const JOB_STATES = ['queued', 'claimed', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 export type JobState = (typeof JOB_STATES)[number];
 
 export const ATTEMPT_PHASES = ['claimed', 'preparing', 'running', 'stopping', 'collecting', 'ended'] as const;
 export type AttemptPhase = (typeof ATTEMPT_PHASES)[number];
-export const AttemptPhaseSchema = Type.Union(ATTEMPT_PHASES.map((phase) => Type.Literal(phase)));
+export const AttemptPhaseSchema = Type.Unsafe<AttemptPhase>(
+  Type.Union(ATTEMPT_PHASES.map((phase) => Type.Literal(phase))),
+);
 
 export const RUN_STATES = ['queued', 'running', 'stopping', 'paused', 'succeeded', 'failed', 'cancelled'] as const;
 export type RunState = (typeof RUN_STATES)[number];

@@ -8,6 +8,20 @@ import { Id, MaybeText, Time } from './shapes.ts';
 const AttemptParams = Type.Object({ attempt: Id });
 const Fence = Type.Integer({ minimum: 1 });
 
+export const ARTIFACT_KINDS = [
+  'checkpoint',
+  'export',
+  'metrics',
+  'predictions',
+  'config',
+  'plot',
+  'table',
+  'report',
+  'model',
+  'image',
+] as const;
+export type ArtifactKind = (typeof ARTIFACT_KINDS)[number];
+
 export const ClaimedAttempt = Type.Object({
   id: Id,
   job: Id,
@@ -152,11 +166,7 @@ export const registerArtifact = route({
   params: AttemptParams,
   body: Type.Object({
     fence: Fence,
-    kind: Type.Union(
-      ['checkpoint', 'export', 'metrics', 'predictions', 'config', 'plot', 'table', 'report', 'model', 'image'].map(
-        (kind) => Type.Literal(kind),
-      ),
-    ),
+    kind: Type.Unsafe<ArtifactKind>(Type.Union(ARTIFACT_KINDS.map((kind) => Type.Literal(kind)))),
     path: Type.String({ minLength: 1, maxLength: 512 }),
     mediaType: Type.String({ maxLength: 100 }),
     sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
