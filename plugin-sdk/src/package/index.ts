@@ -1,0 +1,3 @@
+/** The one reading of trainer packages. */
+export * from './read-package.ts';
+export { checkSecrets } from './secret-check.ts';
