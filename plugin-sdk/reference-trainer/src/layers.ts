@@ -14,8 +14,11 @@ export interface Layer {
   readonly parameters: readonly Parameter[];
   /** The result stays valid until the next call. */
   forward(input: Float32Array): Float32Array;
-  /** Takes the gradient of the last forward's output, adds to the parameters' gradients and returns the gradient of its input. */
-  backward(gradient: Float32Array): Float32Array;
+  /**
+   * Takes the gradient of the last forward's output, adds to the parameters' gradients and returns the gradient of its input. Without
+   * `wantsInput` (first layer) the result is left as it was.
+   */
+  backward(gradient: Float32Array, wantsInput: boolean): Float32Array;
 }
 
 export function parameter(name: string, shape: readonly number[], draw: () => number): Parameter {

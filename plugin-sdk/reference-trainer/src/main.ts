@@ -1,4 +1,5 @@
 import { evaluate, predict } from './evaluate.ts';
+import { exportOnnx } from './export-onnx.ts';
 import { train } from './train.ts';
 import { defineTrainer } from './trainer_sdk/index.ts';
 
@@ -8,6 +9,7 @@ const program = defineTrainer({
   train,
   evaluate,
   predict,
+  exports: { onnx: exportOnnx },
 });
 
 await program.main();

@@ -5,9 +5,17 @@ import { InputError, readSafetensors, writeSafetensors, type StoredState, type T
 
 /** Files of a checkpoint: weights.safetensors, optimiser.safetensors, state.json (progress) and net.json (shape and class names). */
 
+/** Where the weights come from: digests of the training job and the last validation. */
+export interface NetOrigin {
+  readonly datasetDigest: string | null;
+  readonly configDigest: string | null;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
 export interface NetInfo {
   readonly shape: NetShape;
   readonly labels: readonly string[];
+  readonly origin: NetOrigin;
 }
 
 export interface Progress {
@@ -26,16 +34,20 @@ export interface Progress {
   readonly seconds: number;
 }
 
-export function netFiles(net: Network, labels: readonly string[]): Record<string, string | Uint8Array> {
-  const info: NetInfo = { shape: net.shape, labels };
+export function netFiles(
+  net: Network,
+  labels: readonly string[],
+  origin: NetOrigin,
+): Record<string, string | Uint8Array> {
+  const info: NetInfo = { shape: net.shape, labels, origin };
   return { 'net.json': JSON.stringify(info), 'weights.safetensors': writeSafetensors(net.tensors()) };
 }
 
-export function loadNet(state: StoredState): { net: Network; labels: readonly string[] } {
+export function loadNet(state: StoredState): { net: Network; labels: readonly string[]; origin: NetOrigin } {
   const info = parseInfo(state.file('net.json'));
   const net = new Network(info.shape, 0);
   net.load(readTensors(state.file('weights.safetensors'), state.id));
-  return { net, labels: info.labels };
+  return { net, labels: info.labels, origin: info.origin };
 }
 
 export function readTensors(bytes: Buffer, id: string): Map<string, Tensor> {
@@ -65,7 +77,24 @@ function parseInfo(bytes: Buffer): NetInfo {
   const whole =
     typeof model === 'string' && typeof side === 'number' && typeof hidden === 'number' && typeof classes === 'number';
   if (!whole || !Array.isArray(labels)) throw damaged('net.json', undefined);
-  return { shape: { model, side, hidden, classes }, labels: labels.map(String) };
+  return {
+    shape: { model, side, hidden, classes },
+    labels: labels.map(String),
+    origin: parseOrigin(field(value, 'origin')),
+  };
+}
+
+function parseOrigin(value: unknown): NetOrigin {
+  const [dataset, config, metrics] = ['datasetDigest', 'configDigest', 'metrics'].map((key) => field(value, key));
+  const numbers =
+    metrics !== null && typeof metrics === 'object'
+      ? Object.entries(metrics).filter(([, item]) => typeof item === 'number')
+      : [];
+  return {
+    datasetDigest: typeof dataset === 'string' ? dataset : null,
+    configDigest: typeof config === 'string' ? config : null,
+    metrics: Object.fromEntries(numbers),
+  };
 }
 
 export function parseProgress(bytes: Buffer): Progress {

@@ -63,7 +63,8 @@ export class Network {
 
   backward(gradient: Float32Array): void {
     let values = gradient;
-    for (const layer of this.layers.toReversed()) values = layer.backward(values);
+    for (let at = this.layers.length - 1; at >= 0; at -= 1)
+      values = this.layers[at]?.backward(values, at > 0) ?? values;
   }
 
   /** Copies tensors in; throws InputError when one is missing or has another shape. */

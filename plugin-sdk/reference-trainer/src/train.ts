@@ -68,6 +68,8 @@ class Session {
   #lossCount = 0;
   #sinceBest = 0;
   #earlierSeconds = 0;
+  /** Of the last validation. */
+  #metrics: Readonly<Record<string, number>> = {};
 
   constructor(run: Run, train: Examples, val: Examples, names: readonly string[]) {
     this.#run = run;
@@ -212,6 +214,7 @@ class Session {
     const run = this.#run;
     const { scores, loss } = await judge(run, this.net, this.#val, this.#names);
     const values: Record<string, number> = { ...scores.metrics, loss };
+    this.#metrics = values;
     this.#epoch += 1;
     this.#position = 0;
     run.metric('val', values, { step: this.#step, epoch: this.#epoch });
@@ -228,6 +231,7 @@ class Session {
   }
 
   #state(): CheckpointState {
+    const { job } = this.#run;
     const progress: Progress = {
       ...{ step: this.#step, epoch: this.#epoch, position: this.#position, updates: this.#adam.count },
       ...{
@@ -242,7 +246,11 @@ class Session {
       step: this.#step,
       epoch: this.#epoch + this.#position / this.#stepsPerEpoch,
       files: {
-        ...netFiles(this.net, this.#names),
+        ...netFiles(this.net, this.#names, {
+          datasetDigest: job.dataset?.digest ?? null,
+          configDigest: job.configDigest,
+          metrics: this.#metrics,
+        }),
         'optimiser.safetensors': writeSafetensors(this.#adam.tensors()),
         'state.json': JSON.stringify(progress),
       },

@@ -20,3 +20,15 @@ export { Run, type CheckpointState, type StoredState } from './run.ts';
 export { readSafetensors, writeSafetensors, type Tensor } from './safetensors.ts';
 export { rank, scoreClassification, type ClassScore, type Scores } from './scores.ts';
 export { sha256Hex } from './stored-files.ts';
+export { metadataDigest, writeExportBundle, type ExportParts, type OutputParity } from './export-bundle.ts';
+export { readNpy, writeNpy, type NpyArray } from './npy.ts';
+export { readOnnx, type OnnxFile, type OnnxNode, type OnnxTensor, type OnnxTensorInfo } from './onnx-file.ts';
+export {
+  compareTensors,
+  indexOfMax,
+  leastAgreement,
+  toleranceOf,
+  type ParityPrecision,
+  type TensorParity,
+} from './parity.ts';
+export { Message } from './protobuf.ts';
