@@ -127,7 +127,8 @@ function siteDigest() {
     ...filesUnder(join(root, 'site', 'static')),
     ...filesUnder(join(root, 'plugin-sdk', 'src')),
   ];
-  for (const file of files.sort()) hash.update(file.slice(root.length)).update('\0').update(readFileSync(file));
+  for (const file of files.sort((a, b) => (a < b ? -1 : 1)))
+    hash.update(file.slice(root.length)).update('\0').update(readFileSync(file));
   return hash.digest('hex');
 }
 
