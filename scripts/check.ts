@@ -24,7 +24,7 @@ const checks: readonly Check[] = [
   },
   { name: 'types', command: [bin('tsc'), '-p', 'tsconfig.json', '--noEmit'], mend: 'the lines above' },
   {
-    name: 'types of the site',
+    name: 'site-types',
     command: ['npm', 'run', 'check', '--workspace', 'site', '--silent'],
     needs: ['site/tsconfig.json'],
     mend: 'the lines above',
