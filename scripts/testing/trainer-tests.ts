@@ -42,7 +42,7 @@ function trainersWithTests(root: string): string[] {
 
 /**
  * $TRAINYARD_TEST_ENVS/<trainer> when it was prepared there; else built once by uv from the hashed lock into
- * .trainyard-cache/envs/<trainer>-<lock digest> and kept. A half-built one is never taken: it is renamed when done.
+ * .trainyard/cache/test-environments/<trainer>-<lock digest> and kept. A half-built one is never taken: it is renamed when done.
  */
 function environmentOf(root: string, trainer: string): Environment {
   const given = process.env['TRAINYARD_TEST_ENVS'];
@@ -53,7 +53,7 @@ function environmentOf(root: string, trainer: string): Environment {
   const lock = join(root, 'trainers', trainer, 'requirements.lock');
   if (!existsSync(lock)) return { missing: `trainers/${trainer}/requirements.lock is not there` };
   const digest = createHash('sha256').update(readFileSync(lock)).digest('hex').slice(0, 12);
-  const cache = given !== undefined && given !== '' ? given : join(root, '.trainyard-cache', 'envs');
+  const cache = given !== undefined && given !== '' ? given : join(root, '.trainyard', 'cache', 'test-environments');
   const home = join(cache, `${trainer}-${digest}`);
   const python = join(home, 'bin', 'python');
   if (existsSync(python)) return { python };
