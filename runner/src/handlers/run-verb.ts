@@ -46,7 +46,8 @@ export function runVerbHandler(deps: RunVerbDeps): Handler {
     const found = (await deps.backend.find()).find((handle) => handle.name === name);
     work.whenOver(() => rm(jobFolder, { recursive: true, force: true }));
     if (found === undefined && work.execution !== null) return vanished();
-    let handle = found;
+    // A folder that nobody began is completed by `start`, which adopts it.
+    let handle = found?.executionId === null && work.execution === null ? undefined : found;
     if (handle === undefined) {
       const started = await prepareAndStart(deps, work, spec, jobFolder);
       if ('state' in started) return started;

@@ -17,7 +17,7 @@ function hex(bytes: Uint8Array): string {
 }
 
 export async function scriptedPackage(): Promise<{ digest: Digest; sha256: string; bytes: Buffer }> {
-  const trainer = await readFile(new URL('./scripted-trainer.mjs', import.meta.url));
+  const trainer = await readFile(new URL('./step-trainer.mjs', import.meta.url));
   const bytes = writePackage([
     { path: 'package.json', bytes: Buffer.from('{"name":"@test/scripted","version":"1.0.0"}') },
     { path: 'trainer.yaml', bytes: Buffer.from(MANIFEST) },
