@@ -1,0 +1,1 @@
+"""Trains timm image classifiers under Trainyard's contract."""

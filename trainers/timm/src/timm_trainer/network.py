@@ -1,0 +1,86 @@
+"""Builds timm networks: size, dropout, initial weights from a file, never from the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.data import resolve_data_config
+from timm.models import get_pretrained_cfg
+
+from trainer_sdk import InputError, Run, Unsupported
+from trainer_sdk._state import load_state, read_tensors
+
+
+def build(model: str, classes: int, size: int, drop: float = 0.0, drop_path: float | None = None, weights: Path | None = None) -> Any:
+    """The network; 69 when the architecture refuses the size, 66 when the weights do not fit."""
+    cfg = get_pretrained_cfg(model)
+    options: dict[str, Any] = {"num_classes": classes, "drop_rate": drop}
+    if drop_path is not None:
+        options["drop_path_rate"] = drop_path
+    fixed = cfg is not None and cfg.fixed_input_size and cfg.input_size[-1] != size
+    if fixed:
+        options["img_size"] = size
+    if weights is not None:
+        options |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": _state_of(weights), "url": "", "hf_hub_id": None}}
+    try:
+        return timm.create_model(model, **options)
+    except TypeError as error:
+        if drop_path is not None and "drop_path" in str(error):
+            return build(model, classes, size, drop, None, weights)
+        raise Unsupported(f"{model} cannot be built with these settings: {error}", "Leave image_size and drop at their defaults.") from error
+    except (AssertionError, ValueError) as error:
+        if not fixed:
+            raise
+        hint = f"Leave image_size empty: its own size is {cfg.input_size[-1]}." if cfg is not None else None
+        raise Unsupported(f"{model} does not work at {size} px: {error}", hint) from error
+    except (RuntimeError, KeyError) as error:
+        if weights is None:
+            raise
+        raise InputError(f"the weights do not fit {model}: {error}"[:1500], None, "input.checkpoint_incompatible") from error
+
+
+def _state_of(path: Path) -> dict[str, Any]:
+    try:
+        if path.is_dir():
+            return dict(load_state(path)["net"])
+        if path.suffix == ".safetensors":
+            return read_tensors(path)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"the weights cannot be read: {error}"[:1500], None, "input.weights_missing") from error
+    return dict(found.get("state_dict", found.get("model", found)))
+
+
+def data_of(net: Any, size: int) -> dict[str, Any]:
+    """How images become input, from the architecture's own config."""
+    found = resolve_data_config({}, pretrained_cfg=net.pretrained_cfg)
+    mode = "squash" if found.get("crop_mode") == "squash" else "center"
+    interpolation = found["interpolation"] if found["interpolation"] in ("bilinear", "bicubic") else "bicubic"
+    return {
+        "size": size, "mean": list(found["mean"]), "std": list(found["std"]), "interpolation": interpolation,
+        "crop_pct": float(found["crop_pct"]), "crop_mode": mode,
+    }  # fmt: skip
+
+
+def device_of(run: Run) -> torch.device:
+    if run.device == "cuda" and not torch.cuda.is_available():
+        raise Unsupported("a GPU was asked for, torch sees none", "Run it on the CPU or check the driver.", "unsupported.device")
+    return torch.device(run.device)
+
+
+def load_checkpoint(run: Run) -> tuple[Any, dict[str, Any]]:
+    """Network (evaluation mode, CPU) and data settings of the job's checkpoint."""
+    values = run.load()
+    try:
+        data = values["data"]
+        net = build(run.model, len(run.classes), data["size"])
+        net.load_state_dict(values["net"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        hint = "It was made for another model or another number of classes."
+        raise InputError(f"the checkpoint does not fit {run.model}: {error}"[:1500], hint, "input.checkpoint_incompatible") from error
+    return net.eval(), data
