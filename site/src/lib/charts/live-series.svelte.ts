@@ -10,7 +10,7 @@ interface Column {
   values: (number | null)[];
 }
 
-export type SeriesPoint = readonly [name: string, split: string, step: number, value: number | null];
+export type SeriesPoint = readonly [split: string, name: string, step: number, value: number | null];
 
 /**
  * Curves of one run: a loaded history, then points as they arrive. Appends are gathered and published once per frame,
@@ -38,7 +38,7 @@ export class LiveSeries {
   }
 
   append(points: readonly SeriesPoint[]): void {
-    for (const [name, split, step, value] of points) {
+    for (const [split, name, step, value] of points) {
       const key = `${split}/${name}`;
       let column = this.#columns.get(key);
       if (column === undefined) {

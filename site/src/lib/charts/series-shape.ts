@@ -77,3 +77,20 @@ export function toCsv(curves: readonly Curve[]): string {
   const rows = steps.map((step, row) => [step, ...columns.map((column) => column[row] ?? '')].join(','));
   return `${[head, ...rows].join('\n')}\n`;
 }
+
+/** Smaller is better for losses and the errors of regressions; everything else is maximised. */
+export function directionOf(name: string): 'max' | 'min' {
+  return /(^|[_/])(loss|error|mae|mse|rmse)$/.test(name) ? 'min' : 'max';
+}
+
+/** Curves out of the hub's reply of `readSeries`. */
+export function curvesFrom(
+  series: readonly { readonly name: string; readonly split: string; readonly points: readonly (readonly (number | null)[])[] }[],
+): Curve[] {
+  return series.map(({ name, split, points }) => ({
+    name,
+    split,
+    steps: points.map((point) => point[0] ?? 0),
+    values: points.map((point) => point[1] ?? null),
+  }));
+}
