@@ -5,3 +5,6 @@ export { foldPath, PathSet, pathProblem } from './safe-path.ts';
 export * from './tar-index.ts';
 export * from './tar-extract.ts';
 export * from './tar-writer.ts';
+export { indexZip, type ZipEntry, type ZipIndexResult } from './zip-index.ts';
+export { readZipEntry } from './zip-read.ts';
+export { writeZip } from './zip-writer.ts';
