@@ -1,11 +1,44 @@
+import type { EnvironmentProgress as BuildProgress } from '../environments/python-environment.ts';
+import { EnvironmentError, ensureEnvironment, readyPackages } from '../environments/python-environment.ts';
 import { EnvironmentFailed, type EnvironmentStore } from './environment-store.ts';
 
-export function openEnvironments(_root: string): EnvironmentStore {
+/** Where each phase of a build begins and ends, as parts of the whole. */
+const PARTS = { resolve: [0, 0.05], download: [0.05, 0.75], install: [0.75, 1] } as const;
+
+/** Pure: a step of a build → 0 to 1. */
+export function progressOf({ phase, done, total }: Pick<BuildProgress, 'phase' | 'done' | 'total'>): number {
+  const [from, to] = PARTS[phase];
+  return total === 0 ? from : from + (to - from) * Math.min(1, done / total);
+}
+
+/** Environments of this machine, for the process backend. */
+export function openEnvironments(root: string): EnvironmentStore {
   return {
-    async ensure(trainer) {
-      if (trainer.manifest.local?.setup !== undefined) throw new EnvironmentFailed('not built yet', 'wait', '');
-      return null;
+    async ensure({ digest, folder, manifest }, report, signal) {
+      const { requires, setup } = manifest.local ?? {};
+      const request = {
+        root,
+        release: `${manifest.name}@${manifest.version}`,
+        packageDigest: digest,
+        packageFolder: folder,
+        ...(requires?.python === undefined ? {} : { requiresPython: requires.python }),
+        ...(setup === undefined ? {} : { setup }),
+      };
+      // Phases may look backwards when downloads and installs overlap; a bar must not.
+      let furthest = 0;
+      try {
+        return await ensureEnvironment(request, {
+          signal,
+          report: (step) => {
+            furthest = Math.max(furthest, progressOf(step));
+            report({ sentence: step.sentence, progress: furthest });
+          },
+        });
+      } catch (error) {
+        if (!(error instanceof EnvironmentError)) throw error;
+        throw new EnvironmentFailed(error.message, error.hint, error.lines.join('\n'));
+      }
     },
-    ready: async () => [],
+    ready: () => readyPackages(root),
   };
 }

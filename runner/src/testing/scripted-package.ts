@@ -6,11 +6,7 @@ import type { FakeJob } from './fake-hub.ts';
 
 /** The scripted trainer as a package, and jobs that run a script. */
 
-const MANIFEST = `apiVersion: trainer/v1
-name: "@test/scripted"
-version: 1.0.0
-entrypoint: [node, "{package}/trainer.mjs"]
-`;
+const REFERENCE = new URL('../../../plugin-sdk/reference-trainer/', import.meta.url);
 
 function hex(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
@@ -18,9 +14,12 @@ function hex(bytes: Uint8Array): string {
 
 export async function scriptedPackage(): Promise<{ digest: Digest; sha256: string; bytes: Buffer }> {
   const trainer = await readFile(new URL('./step-trainer.mjs', import.meta.url));
+  const manifest = (await readFile(new URL('trainer.yaml', REFERENCE), 'utf8'))
+    .replace('@trainyard/reference', '@test/scripted')
+    .replace('{package}/src/main.ts', '{package}/trainer.mjs');
   const bytes = writePackage([
     { path: 'package.json', bytes: Buffer.from('{"name":"@test/scripted","version":"1.0.0"}') },
-    { path: 'trainer.yaml', bytes: Buffer.from(MANIFEST) },
+    { path: 'trainer.yaml', bytes: Buffer.from(manifest) },
     { path: 'config.schema.json', bytes: Buffer.from('{}') },
     { path: 'presets.json', bytes: Buffer.from('{}') },
     { path: 'README.md', bytes: Buffer.from('# Scripted') },
