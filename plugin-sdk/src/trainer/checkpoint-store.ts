@@ -1,8 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { InputError } from './errors.ts';
 import { isObject, listAt, numberAt, objectAt, textAt, textsAt } from './json-value.ts';
-import { digestFolder, digestOf, replaceFile, syncFolder, writeSynced, type FileDigest } from './stored-files.ts';
+import { digestFolder, replaceFile, syncFolder, writeSynced, type FileDigest } from './stored-files.ts';
 
 export type CheckpointKind = 'best' | 'last' | 'periodic';
 
@@ -165,21 +164,4 @@ function readIndex(path: string): CheckpointEntry[] {
         datasetDigest: textAt(item, 'datasetDigest'),
       };
     });
-}
-
-/** Refuses a checkpoint that is missing or is not the one that was announced. */
-export function requireDigest(path: string, shown: string, expected: string | null): void {
-  const found = digestOf(path);
-  if (found === null) {
-    throw new InputError(`There is no checkpoint at ${shown}.`, {
-      hint: `Put the checkpoint at ${shown}, or start from the beginning.`,
-    });
-  }
-  const wanted = expected?.replace(/^sha256:/, '') ?? '';
-  if (wanted !== '' && wanted !== found) {
-    throw new InputError(`The checkpoint at ${shown} is not the one that was saved: its digest differs.`, {
-      code: 'input.digest_mismatch',
-      hint: `Fetch ${shown} again, or resume from an earlier checkpoint.`,
-    });
-  }
 }

@@ -16,10 +16,11 @@ export {
 } from './errors.ts';
 export { decodePng, encodePng, toGrey, type Picture } from './png.ts';
 export { Random } from './random.ts';
-export { Run, type CheckpointState, type StoredState } from './run.ts';
+export { Run, type CheckpointState } from './run.ts';
 export { readSafetensors, writeSafetensors, type Tensor } from './safetensors.ts';
 export { rank, scoreClassification, type ClassScore, type Scores } from './scores.ts';
 export { sha256Hex } from './stored-files.ts';
+export type { StoredState } from './stored-state.ts';
 export { metadataDigest, writeExportBundle, type ExportParts, type OutputParity } from './export-bundle.ts';
 export { readNpy, writeNpy, type NpyArray } from './npy.ts';
 export { readOnnx, type OnnxFile, type OnnxNode, type OnnxTensor, type OnnxTensorInfo } from './onnx-file.ts';

@@ -1,6 +1,6 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { requireDigest, type CheckpointEntry, type CheckpointStore } from './checkpoint-store.ts';
+import type { CheckpointEntry, CheckpointStore } from './checkpoint-store.ts';
 import { listPictures, type Dataset, type DatasetClass, type Sample } from './dataset-folder.ts';
 import type { EffectiveConfig, EffectiveDetails } from './effective-config.ts';
 import { DatasetError, InputError } from './errors.ts';
@@ -8,9 +8,11 @@ import type { EventWriter, Split } from './event-writer.ts';
 import { fileIn, type Job } from './job-file.ts';
 import type { JsonObject } from './json-value.ts';
 import { decodePng, type Picture } from './png.ts';
-import type { ClassScore, PerClass, Scores } from './scores.ts';
+import { ResultFiles, type Timing } from './result-files.ts';
+import type { ClassScore, Scores } from './scores.ts';
 import type { StopWatch } from './stop-watch.ts';
 import { sha256Hex } from './stored-files.ts';
+import { openState, requireDigest, requireSameJob, type StoredState } from './stored-state.ts';
 import type { TrainerPackage } from './trainer-package.ts';
 import type { UsageMeter } from './usage-meter.ts';
 
@@ -25,13 +27,6 @@ export interface CheckpointState {
   /** Value of the metric that decides `best`, when this checkpoint was validated. */
   readonly metric?: number;
   readonly periodic?: boolean;
-}
-
-export interface StoredState {
-  readonly id: string;
-  readonly step: number;
-  /** Bytes of a file of the checkpoint; throws InputError when it is not there. */
-  file(name: string): Buffer;
 }
 
 export interface RunParts {
@@ -63,7 +58,7 @@ export class Run {
   /** Metric that decides `best`: the config's eval_metric or the task's primary one. */
   readonly decides: { readonly name: string; readonly minimise: boolean };
   readonly #parts: RunParts;
-  readonly #lines: string[] = [];
+  readonly #results = new ResultFiles();
   #saver: (() => CheckpointState | null) | null = null;
   #step = 0;
   #skipped = 0;
@@ -288,24 +283,10 @@ export class Run {
     if (resume === null) return null;
     const folder = fileIn(this.job.folder, resume.checkpoint);
     const entry = this.#store().find(resume.checkpoint);
-    requireDigest(folder, resume.checkpoint, entry?.sha256 ?? null);
+    requireDigest('checkpoint', folder, resume.checkpoint, entry?.sha256 ?? null);
     this.#step = resume.step;
-    if (entry !== null) this.#requireSame(entry);
+    if (entry !== null) requireSameJob(entry, this.job);
     return openState(folder, resume.checkpoint, basename(resume.checkpoint), entry?.step ?? resume.step);
-  }
-
-  #requireSame(entry: CheckpointEntry): void {
-    const pairs = [
-      ['config', entry.configDigest, this.job.configDigest],
-      ['dataset', entry.datasetDigest, this.job.dataset?.digest ?? null],
-    ] as const;
-    for (const [what, was, is] of pairs) {
-      if (was === null || is === null || was === is) continue;
-      throw new InputError(`The checkpoint ${entry.id} was made with another ${what}.`, {
-        code: 'input.checkpoint_incompatible',
-        hint: `Start a new run with this ${what}; a resume continues with the old one.`,
-      });
-    }
   }
 
   /** Folder or file of initial weights, checked; null means random ones. */
@@ -313,7 +294,7 @@ export class Run {
     const { weights } = this.job;
     if (weights === null || weights.path === null) return null;
     const path = fileIn(this.job.folder, weights.path);
-    requireDigest(path, weights.path, weights.sha256);
+    requireDigest('weights', path, weights.path, weights.sha256);
     return path;
   }
 
@@ -326,52 +307,32 @@ export class Run {
       });
     }
     const folder = fileIn(this.job.folder, checkpoint.path);
-    requireDigest(folder, checkpoint.path, checkpoint.sha256);
+    requireDigest('checkpoint', folder, checkpoint.path, checkpoint.sha256);
     return openState(folder, checkpoint.path, basename(checkpoint.path), 0);
   }
 
   /** Adds one line to predictions.jsonl. */
-  prediction(
-    image: string,
-    picture: Picture,
-    classes: readonly ClassScore[],
-    ms: { pre: number; infer: number; post: number },
-  ): void {
-    const shown = classes.map((item) => ({ class: item.class, score: Math.min(1, Math.max(0, item.score)) }));
-    this.#lines.push(JSON.stringify({ image, width: picture.width, height: picture.height, ms, classes: shown }));
+  prediction(image: string, picture: Picture, classes: readonly ClassScore[], ms: Timing): void {
+    this.#results.add(image, picture, classes, ms);
   }
 
   writePredictions(): void {
-    this.#write('predictions.jsonl', this.#lines.map((line) => `${line}\n`).join(''));
-    this.#lines.length = 0;
+    this.#results.writePredictions(this.outputFolder);
     this.artifact('predictions', 'predictions.jsonl', 'application/x-ndjson', 'Predictions');
   }
 
   /** Writes metrics.json. */
   report(split: string, images: number, scores: Scores, more: Readonly<Record<string, number>> = {}): void {
-    const metrics: Record<string, number> = { ...scores.metrics, ...more };
-    const perClass: readonly PerClass[] = scores.perClass;
     const task = this.trainer.tasks.get(this.task);
-    const primary = task?.primary ?? this.decides.name;
-    const direction = task?.minimised.has(primary) === true ? 'min' : 'max';
-    const labels = perClass.map((item) => item.name);
-    const document = {
-      ...{
-        schema: 'metrics@1',
-        task: this.task,
-        split,
-        images,
-        primary: { name: primary, value: metrics[primary] ?? null, direction },
-      },
-      ...{ metrics, perClass, ...(labels.length <= 201 ? { confusion: { labels, matrix: scores.confusion } } : {}) },
-    };
-    this.#write('metrics.json', `${JSON.stringify(document, null, 1)}\n`);
+    const name = task?.primary ?? this.decides.name;
+    const direction = task?.minimised.has(name) === true ? 'min' : 'max';
+    this.#results.writeReport(
+      this.outputFolder,
+      { task: this.task, split, images, primary: { name, direction } },
+      scores,
+      more,
+    );
     this.artifact('report', 'metrics.json', 'application/json', 'Metrics');
-  }
-
-  #write(name: string, text: string): void {
-    mkdirSync(this.outputFolder, { recursive: true });
-    writeFileSync(join(this.outputFolder, name), text);
   }
 
   #store(): CheckpointStore {
@@ -389,22 +350,4 @@ function listSource(folder: string, shown: string): string[] {
       cause,
     });
   }
-}
-
-function openState(folder: string, shown: string, id: string, step: number): StoredState {
-  return {
-    id,
-    step,
-    file(name) {
-      try {
-        return readFileSync(join(folder, name));
-      } catch (cause) {
-        throw new InputError(`The checkpoint at ${shown} has no file ${name}.`, {
-          code: 'input.checkpoint_missing',
-          hint: `Fetch ${shown} again, or use another checkpoint.`,
-          cause,
-        });
-      }
-    },
-  };
 }
