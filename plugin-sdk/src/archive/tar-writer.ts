@@ -29,24 +29,34 @@ export function writeTarGz(files: readonly PackedFile[], root = ''): Buffer {
     if (collision !== null) {
       throw new RangeError(`cannot pack ${JSON.stringify(file.path)}: it collides with ${JSON.stringify(collision)}`);
     }
-    const path = `${root}${file.path}`;
-    const split = splitName(path);
-    if (split === null) {
-      const records = paxRecord('path', path);
-      blocks.push(header('PaxHeader/long', '', 'x', records.length, 0o644), records, filler(records.length));
-    }
-    const [name, prefix] = split ?? [rawName(path), ''];
-    blocks.push(header(name, prefix, '0', file.bytes.length, file.executable === true ? 0o755 : 0o644));
-    blocks.push(file.bytes, filler(file.bytes.length));
+    blocks.push(tarEntryHead(`${root}${file.path}`, file.bytes.length, file.executable === true));
+    blocks.push(file.bytes, tarFiller(file.bytes.length));
   }
-  blocks.push(Buffer.alloc(2 * BLOCK));
+  blocks.push(TAR_END);
   const packed = gzipSync(Buffer.concat(blocks), { level: 9 });
   // The system byte of the header differs between machines; 255 means unknown.
   packed[9] = 255;
   return packed;
 }
 
-function filler(size: number): Buffer {
+/** Two empty blocks end an archive. */
+export const TAR_END: Buffer = Buffer.alloc(2 * BLOCK);
+
+/** Headers of one file, for archives that are streamed: head, then exactly `size` bytes, then `tarFiller(size)`. */
+export function tarEntryHead(path: string, size: number, executable = false): Buffer {
+  const split = splitName(path);
+  const mode = executable ? 0o755 : 0o644;
+  if (split !== null) return header(split[0], split[1], '0', size, mode);
+  const records = paxRecord('path', path);
+  return Buffer.concat([
+    header('PaxHeader/long', '', 'x', records.length, 0o644),
+    records,
+    tarFiller(records.length),
+    header(rawName(path), '', '0', size, mode),
+  ]);
+}
+
+export function tarFiller(size: number): Buffer {
   return Buffer.alloc((BLOCK - (size % BLOCK)) % BLOCK);
 }
 
