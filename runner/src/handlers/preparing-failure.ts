@@ -1,5 +1,6 @@
 import { Problem, type Outcome } from '@trainyard/plugin-sdk';
 import { Refused } from '../backends/backend.ts';
+import { CutDownload } from '../work/cut-download.ts';
 import { BadDataset } from '../work/dataset-store.ts';
 import { BadInput } from '../work/job-folder.ts';
 import { BadPackage } from '../work/package-store.ts';
@@ -22,6 +23,8 @@ export function outcomeOfPreparing(error: unknown): Outcome | null {
   if (error instanceof Problem && (error.code === 'link-expired' || error.code === 'not-found')) {
     return failed('io.read', error.message, { hint: 'The next attempt gets new addresses.' });
   }
+  if (error instanceof CutDownload)
+    return failed('io.read', error.message, { hint: 'The next attempt loads it again.' });
   const code = error instanceof Error && 'code' in error ? error.code : '';
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return failed('io.disk_full', 'The disk of the runner is full.', { hint: 'Free some space on that machine.' });

@@ -3,7 +3,8 @@ import { createReadStream } from 'node:fs';
 import { copyFile, link, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isDigest, newId, snapshotDigest, type FileEntry } from '@trainyard/plugin-sdk';
-import { iterateTarGz } from '@trainyard/plugin-sdk/archive';
+import { ArchiveFault, iterateTarGz } from '@trainyard/plugin-sdk/archive';
+import { CutDownload, whileCut } from './cut-download.ts';
 import { isThere, type Download } from './package-store.ts';
 
 export class BadDataset extends Error {}
@@ -25,7 +26,9 @@ export function openDatasetStore(folder: string): DatasetStore {
   const ensure = (digest: string, download: Download, signal: AbortSignal): Promise<readonly FileEntry[]> => {
     const known = going.get(digest);
     if (known !== undefined) return known;
-    const made = fetchSnapshot(folder, digest, download, signal).finally(() => going.delete(digest));
+    const made = whileCut(() => fetchSnapshot(folder, digest, download, signal), signal).finally(() =>
+      going.delete(digest),
+    );
     going.set(digest, made);
     return made;
   };
@@ -74,7 +77,11 @@ async function fetchSnapshot(
   const scratch = join(folder, `.part-${newId()}`);
   await mkdir(join(scratch, 'files'), { recursive: true });
   try {
-    const files = await unpack(await download(signal), join(scratch, 'files'), signal);
+    const files = await unpack(await download(signal), join(scratch, 'files'), signal).catch((error: unknown) => {
+      // The hub writes the archive as it sends it, so a broken one means a broken transfer first of all.
+      if (error instanceof ArchiveFault) throw new CutDownload(`The dataset did not arrive whole. ${error.message}`);
+      throw error;
+    });
     const content = files.filter((file) => file.path !== 'dataset.json');
     const found = snapshotDigest(content);
     if (found !== digest) throw new BadDataset(`The dataset has digest ${found} instead of ${digest}.`);

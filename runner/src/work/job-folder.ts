@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { FileEntry, StoredArtifact } from '@trainyard/plugin-sdk';
 import { pathProblem } from '@trainyard/plugin-sdk/archive';
+import { whileCut } from './cut-download.ts';
 import { buildJobFile, type JobFileInput } from './job-file.ts';
 import { isThere } from './package-store.ts';
 
@@ -105,6 +106,10 @@ function textOf(value: unknown): string | null {
 }
 
 async function placeFile(folder: string, path: string, file: FileEntry, open: OpenInput): Promise<void> {
+  await whileCut(() => fetchFile(folder, path, file, open), new AbortController().signal);
+}
+
+async function fetchFile(folder: string, path: string, file: FileEntry, open: OpenInput): Promise<void> {
   const problem = pathProblem(path, { pathBytes: 512, pathDepth: 16 });
   if (problem !== null) throw new BadInput(`The path ${path} ${problem}.`);
   const target = join(folder, ...path.split('/'));

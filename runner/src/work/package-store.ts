@@ -3,9 +3,9 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { Digest, Finding } from '@trainyard/plugin-sdk';
+import { newId, type Digest, type Finding } from '@trainyard/plugin-sdk';
 import { extractPackage, PACKAGE_LIMITS } from '@trainyard/plugin-sdk/archive';
-import { newId } from '@trainyard/plugin-sdk';
+import { whileCut } from './cut-download.ts';
 
 export type Download = (signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>;
 
@@ -33,7 +33,9 @@ export function openPackageStore(folder: string): PackageStore {
       const name = digest.replace('sha256:', '');
       const known = going.get(name);
       if (known !== undefined) return known;
-      const made = fetchPackage(folder, name, download, signal).finally(() => going.delete(name));
+      const made = whileCut(() => fetchPackage(folder, name, download, signal), signal).finally(() =>
+        going.delete(name),
+      );
       going.set(name, made);
       return made;
     },

@@ -1,4 +1,4 @@
-import { cp, mkdir } from 'node:fs/promises';
+import { cp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newId, type AnyEvent, type Limits, type Outcome, type Verb } from '@trainyard/plugin-sdk';
 import type { StopAsked } from '@trainyard/plugin-sdk/api';
@@ -40,7 +40,7 @@ export interface RunVerbOptions {
   readonly job: LocalJob;
   /** Folder under which the job folder is made. */
   readonly root: string;
-  /** Job folder of an earlier attempt, to go on in (resume). Its `output/` is kept; the caller clears it when that matters. */
+  /** Job folder of an earlier attempt, to go on in (resume): checkpoints and dataset stay, `output/` is emptied. */
   readonly jobFolder?: string;
   /** Fired: the trainer is asked to stop, and the verb ends with what it makes of that. */
   readonly signal: AbortSignal;
@@ -146,6 +146,7 @@ async function freeDevices(backend: Backend, count: number): Promise<readonly st
 async function makeJobFolder(folder: string, options: RunVerbOptions, id: string, attempt: number): Promise<void> {
   const { job, verb, limits, grace } = options;
   const { name, version } = options.package.manifest;
+  await rm(join(folder, 'output'), { recursive: true, force: true });
   for (const part of ['input', 'checkpoints', 'output']) await mkdir(join(folder, part), { recursive: true });
   if (job.dataset !== null && options.jobFolder === undefined) {
     await cp(job.dataset.folder, join(folder, 'dataset'), { recursive: true, dereference: true });
