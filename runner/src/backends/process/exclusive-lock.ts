@@ -13,10 +13,11 @@ const TAKEOVER_STALE_MS = 30_000;
 export async function withExclusiveLock<T>(
   file: string,
   work: () => Promise<T>,
-  options: { waitMs?: number; onWait?: () => void } = {},
+  options: { waitMs?: number; onWait?: () => void; signal?: AbortSignal } = {},
 ): Promise<T> {
   const deadline = Date.now() + (options.waitMs ?? 30_000);
   for (let first = true; !(await tryLock(file)); first = false) {
+    options.signal?.throwIfAborted();
     if (first) options.onWait?.();
     if (Date.now() > deadline) throw new Error(`The lock ${file} is still held by another process`);
     await sleep(20 + Math.random() * 30);

@@ -1,0 +1,117 @@
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface EnvironmentProgress {
+  readonly phase: 'resolve' | 'download' | 'install';
+  /** Packages. */
+  readonly done: number;
+  readonly total: number;
+  /** Arrived on disk so far, unpacked. */
+  readonly bytes?: number;
+  /** For people: "Downloading Python packages: 41 of 60". */
+  readonly sentence: string;
+}
+
+const POLL_MS = 500;
+
+/**
+ * Progress of an installer, from what it leaves on disk: its lines change between versions, packages in folders do not. Its lines only tell the
+ * phase and how many packages really apply here.
+ */
+export class BuildProgress {
+  readonly #cache: string;
+  readonly #environment: string;
+  readonly #report: (progress: EnvironmentProgress) => void;
+  readonly #sizes = new Map<string, number>();
+  #before: ReadonlySet<string> = new Set();
+  #phase: EnvironmentProgress['phase'] = 'resolve';
+  #total: number;
+  #last = '';
+  #timer: NodeJS.Timeout | null = null;
+  #looking: Promise<void> = Promise.resolve();
+
+  constructor(cache: string, environment: string, total: number, report: (progress: EnvironmentProgress) => void) {
+    this.#cache = cache;
+    this.#environment = environment;
+    this.#total = total;
+    this.#report = report;
+  }
+
+  async begin(): Promise<void> {
+    this.#before = new Set(await this.#archives());
+    this.#tell(0, undefined);
+    this.#timer = setInterval(() => {
+      this.#looking = this.#looking.then(() => this.#look());
+    }, POLL_MS);
+    this.#timer.unref();
+  }
+
+  line(text: string): void {
+    const resolved = /^Resolved (\d+) package/.exec(text);
+    if (resolved !== null) this.#total = Number(resolved[1]);
+    if (resolved !== null || /^\s*Downloading /.test(text)) this.#phase = 'download';
+    if (/^(Prepared \d+ package|Installing collected packages)/.test(text)) this.#phase = 'install';
+  }
+
+  async end(ok: boolean): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#looking;
+    if (!ok) return;
+    this.#phase = 'install';
+    this.#total = await this.#installed();
+    this.#tell(this.#total, undefined);
+  }
+
+  async #look(): Promise<void> {
+    const installed = await this.#installed();
+    if (installed > 0) this.#phase = 'install';
+    if (this.#phase !== 'download') return this.#tell(installed, undefined);
+    const fresh = (await this.#archives()).filter((path) => !this.#before.has(path));
+    let bytes = 0;
+    for (const path of fresh) {
+      const growing = path.includes('/.tmp');
+      const size = (growing ? undefined : this.#sizes.get(path)) ?? (await folderBytes(path));
+      if (!growing) this.#sizes.set(path, size);
+      bytes += size;
+    }
+    this.#tell(fresh.filter((path) => !path.includes('/.tmp')).length, bytes);
+  }
+
+  /** Unpacked packages in the cache, and those being unpacked. */
+  async #archives(): Promise<readonly string[]> {
+    const store = join(this.#cache, 'archive-v0');
+    const done = (await readdir(store).catch(() => [])).map((name) => join(store, name));
+    const growing = (await readdir(this.#cache).catch(() => [])).filter((name) => name.startsWith('.tmp'));
+    return [...done, ...growing.map((name) => join(this.#cache, name))];
+  }
+
+  async #installed(): Promise<number> {
+    const lib = join(this.#environment, 'lib');
+    const pythons = (await readdir(lib).catch(() => [])).filter((name) => name.startsWith('python'));
+    const lists = await Promise.all(pythons.map((name) => readdir(join(lib, name, 'site-packages')).catch(() => [])));
+    return lists.flat().filter((name) => name.endsWith('.dist-info')).length;
+  }
+
+  #tell(done: number, bytes: number | undefined): void {
+    const shown = Math.min(done, this.#total);
+    const size = bytes === undefined || bytes < 1_000_000 ? '' : ` (${Math.round(bytes / 1_000_000)} MB)`;
+    const sentence =
+      this.#phase === 'resolve'
+        ? `Looking up ${this.#total} Python packages`
+        : `${this.#phase === 'download' ? 'Downloading' : 'Installing'} Python packages: ${shown} of ${this.#total}${size}`;
+    if (sentence === this.#last) return;
+    this.#last = sentence;
+    const counts = { phase: this.#phase, done: shown, total: this.#total, sentence };
+    this.#report(bytes === undefined ? counts : { ...counts, bytes });
+  }
+}
+
+async function folderBytes(folder: string): Promise<number> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  let sum = 0;
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    sum += entry.isDirectory() ? await folderBytes(path) : ((await lstat(path).catch(() => null))?.size ?? 0);
+  }
+  return sum;
+}

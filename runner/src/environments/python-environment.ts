@@ -1,0 +1,237 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { sha256 } from '@trainyard/plugin-sdk';
+import { withExclusiveLock } from '../backends/process/exclusive-lock.ts';
+import { BuildProgress, type EnvironmentProgress } from './build-progress.ts';
+import { EnvironmentError, explainFailure } from './environment-error.ts';
+import { readLockFile } from './lock-file.ts';
+import { findPythons, fitsPython, type Python } from './pythons.ts';
+import { runTool } from './run-tool.ts';
+
+export { EnvironmentError } from './environment-error.ts';
+export type { EnvironmentProgress } from './build-progress.ts';
+
+export interface EnvironmentRequest {
+  /** Folder of all environments and of their shared cache: one file system, so that packages are linked and not copied. */
+  readonly root: string;
+  /** `@owner/name@1.0.0`, for sentences. */
+  readonly release: string;
+  readonly packageDigest: string;
+  readonly packageFolder: string;
+  /** `local.requires.python` of the manifest; absent: the release needs no Python environment. */
+  readonly requiresPython?: string;
+  /** `local.setup`; absent: `uv pip sync --require-hashes requirements.lock`. Runs in the package folder, without a shell. */
+  readonly setup?: readonly string[];
+  /** Size on disk as far as somebody knows it. */
+  readonly expectedBytes?: number;
+}
+
+export interface EnvironmentDescription {
+  readonly needed: boolean;
+  readonly ready: boolean;
+  /** Null when none is needed or no Python fits. */
+  readonly folder: string | null;
+  readonly python: Python | null;
+  readonly packages: number;
+  readonly expectedBytes: number | null;
+  /** One sentence when it cannot be built here. */
+  readonly problem: string | null;
+}
+
+export interface BuiltEnvironment {
+  readonly python: string;
+  /** To be put before the PATH. */
+  readonly path: readonly string[];
+}
+
+const LOCK = 'requirements.lock';
+/** Rough size of one package, for the sentence before a download of unknown size. */
+const BYTES_PER_PACKAGE = 12_000_000;
+/** Longer than any build: whoever waits shows why. */
+const WAIT_FOR_OTHER_MS = 4 * 3_600_000;
+
+/** Says whether a release needs an environment, how big it is and whether it is ready. Builds nothing. */
+export async function describeEnvironment(request: EnvironmentRequest): Promise<EnvironmentDescription> {
+  const nothing = {
+    needed: false,
+    ready: true,
+    folder: null,
+    python: null,
+    packages: 0,
+    expectedBytes: 0,
+    problem: null,
+  };
+  const lock = await readFile(join(request.packageFolder, LOCK), 'utf8').catch(() => null);
+  if (request.requiresPython === undefined || (lock === null && request.setup === undefined)) return nothing;
+  const packages = lock === null ? 0 : readLockFile(lock).count;
+  const expectedBytes = request.expectedBytes ?? (packages === 0 ? null : packages * BYTES_PER_PACKAGE);
+  const python = await choosePython(request.requiresPython);
+  if (python === null) {
+    const there = (await findPythons()).map(({ version }) => version);
+    const list = there.length === 0 ? 'none was found' : `this machine has ${there.join(', ')}`;
+    const problem = `${request.release} needs Python ${request.requiresPython}; ${list}.`;
+    return { needed: true, ready: false, folder: null, python, packages, expectedBytes, problem };
+  }
+  const folder = join(request.root, 'envs', keyOf(request, lock ?? '', python));
+  return { needed: true, ready: await isComplete(folder), folder, python, packages, expectedBytes, problem: null };
+}
+
+/**
+ * Builds the environment, or answers the one that is there. Null when the release needs none. Idempotent; calls at the same time, also of other
+ * processes, share one build. What a killed build left is deleted and built anew; a half environment is never used. Throws `EnvironmentError`.
+ */
+export async function ensureEnvironment(
+  request: EnvironmentRequest,
+  options: { report?: (progress: EnvironmentProgress) => void; signal?: AbortSignal } = {},
+): Promise<BuiltEnvironment | null> {
+  const description = await describeEnvironment(request);
+  if (!description.needed) return null;
+  const { folder, python } = description;
+  if (folder === null || python === null) {
+    throw new EnvironmentError(
+      description.problem ?? 'No Python fits.',
+      'Install a Python version that fits, for example: uv python install 3.12',
+    );
+  }
+  const report = options.report ?? (() => undefined);
+  if (!description.ready) {
+    await mkdir(join(request.root, 'envs'), { recursive: true });
+    const waiting = {
+      phase: 'resolve',
+      done: 0,
+      total: description.packages,
+      sentence: 'Another run is preparing the same Python environment',
+    } as const;
+    await withExclusiveLock(
+      `${folder}.lock`,
+      async () => {
+        if (!(await isComplete(folder))) await build(request, folder, python, report, options.signal);
+      },
+      {
+        waitMs: WAIT_FOR_OTHER_MS,
+        onWait: () => report(waiting),
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      },
+    );
+  }
+  return { python: join(folder, 'bin', 'python'), path: [join(folder, 'bin')] };
+}
+
+/** Digests of the packages whose environment is ready below a root. */
+export async function readyPackages(root: string): Promise<readonly string[]> {
+  const names = await readdir(join(root, 'envs')).catch(() => []);
+  const marks = await Promise.all(
+    names.map((name) => readFile(join(root, 'envs', name, '.complete'), 'utf8').catch(() => null)),
+  );
+  return [...new Set(marks.filter((mark) => mark !== null).map((mark) => mark.split('\n')[0] ?? ''))];
+}
+
+async function build(
+  request: EnvironmentRequest,
+  folder: string,
+  python: Python,
+  report: (progress: EnvironmentProgress) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await rm(folder, { recursive: true, force: true }); // without its mark it is half of something
+  const lock = await readFile(join(request.packageFolder, LOCK), 'utf8').catch(() => '');
+  const { count, unpinned } = readLockFile(lock);
+  if (unpinned !== null) {
+    throw new EnvironmentError(
+      `${LOCK} of ${request.release} does not pin "${unpinned}" with a hash.`,
+      `Write it again: uv pip compile --generate-hashes -o ${LOCK}`,
+    );
+  }
+  const cache = join(request.root, 'uv-cache');
+  const progress = new BuildProgress(cache, folder, count, report);
+  await progress.begin();
+  let ok = false;
+  try {
+    for (const argv of await installSteps(request, folder, python)) {
+      const result = await runTool({
+        argv,
+        cwd: request.packageFolder,
+        environment: {
+          VIRTUAL_ENV: folder,
+          PATH: `${join(folder, 'bin')}:${process.env['PATH'] ?? ''}`,
+          UV_CACHE_DIR: cache,
+          UV_LINK_MODE: 'hardlink',
+          UV_PYTHON_DOWNLOADS: 'never',
+          UV_REQUIRE_HASHES: '1',
+          UV_COMPILE_BYTECODE: '1', // runs may not write into the environment
+          PIP_REQUIRE_HASHES: '1',
+          PIP_DISABLE_PIP_VERSION_CHECK: '1',
+          NO_COLOR: '1',
+        },
+        onLine: (line) => progress.line(line),
+        ...(signal === undefined ? {} : { signal }),
+      });
+      if (!result.ok) throw explainFailure(request.release, result.lines);
+    }
+    ok = true;
+  } finally {
+    await progress.end(ok);
+  }
+  await writeFile(join(folder, '.complete'), `${request.packageDigest}\n`, { flush: true });
+}
+
+async function installSteps(
+  request: EnvironmentRequest,
+  folder: string,
+  python: Python,
+): Promise<readonly (readonly string[])[]> {
+  const uv = await findUv();
+  const wanted = request.setup ?? ['uv', 'pip', 'sync', '--require-hashes', LOCK];
+  if (uv !== null) {
+    const setup = wanted[0] === 'uv' ? [...uv, ...wanted.slice(1)] : wanted;
+    return [[...uv, 'venv', '--no-project', '--python', python.path, folder], setup];
+  }
+  const isSync = wanted[0] === 'uv' && wanted[1] === 'pip' && wanted[2] === 'sync';
+  if (!isSync) return [[python.path, '-m', 'venv', folder], wanted];
+  const pip = [
+    join(folder, 'bin', 'python'),
+    '-m',
+    'pip',
+    'install',
+    '--no-deps',
+    '--require-hashes',
+    '-r',
+    resolve(request.packageFolder, LOCK),
+  ];
+  return [[python.path, '-m', 'venv', folder], pip];
+}
+
+let uvKnown: Promise<readonly string[] | null> | null = null;
+/** uv itself, or uv as a module of the machine's Python. */
+function findUv(): Promise<readonly string[] | null> {
+  const works = (argv: readonly string[]): Promise<boolean> =>
+    promisify(execFile)(argv[0] ?? '', [...argv.slice(1), '--version'], { timeout: 20_000 }).then(
+      () => true,
+      () => false,
+    );
+  uvKnown ??= (async () => {
+    for (const argv of [['uv'], ['python3', '-m', 'uv']]) if (await works(argv)) return argv;
+    return null;
+  })();
+  return uvKnown;
+}
+
+async function choosePython(range: string): Promise<Python | null> {
+  return (await findPythons()).find((python) => fitsPython(python.version, range)) ?? null;
+}
+
+function keyOf(request: EnvironmentRequest, lock: string, python: Python): string {
+  const setup = JSON.stringify(request.setup ?? null);
+  const platform = `${process.platform}-${process.arch}`;
+  const parts = [request.packageDigest, setup, sha256(lock), python.version, platform];
+  return sha256(parts.join('\n')).slice('sha256:'.length);
+}
+
+async function isComplete(folder: string): Promise<boolean> {
+  return readFile(join(folder, '.complete')).then(
+    () => true,
+    () => false,
+  );
+}
