@@ -38,7 +38,8 @@ export function readNpy(bytes: Uint8Array): NpyArray {
     .filter((side) => side !== '')
     .map(Number);
   const count = shape.reduce((product, side) => product * side, 1);
-  const view = new DataView(buffer.buffer, buffer.byteOffset + from + length);
+  const body = buffer.subarray(from + length);
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
   const reader = READERS[kind];
   if (reader === undefined) throw new Error(`The .npy file holds values of type "${kind}", which is not supported.`);
   if (!Number.isSafeInteger(count) || view.byteLength < count * reader.size)

@@ -1,4 +1,4 @@
-import { readFields, signed } from './protobuf.ts';
+import { packedVarints, readFields } from './protobuf.ts';
 
 /** A small reader of ONNX files: what a model takes and gives, its operators, its metadata, its weights. Runs nothing. */
 
@@ -159,28 +159,15 @@ function readAttribute(
   for (const { number, value, fixed32 } of readFields(bytes)) {
     if (number === 1) name = textOf(value);
     else if (number === 2) single = fixed32 ?? 0;
-    else if (number === 3 && typeof value === 'number') single = signed(value);
+    else if (number === 3 && typeof value === 'number') single = value;
     else if (number === 4) single = textOf(value);
     else if ((number === 5 || number === 10) && typeof value !== 'number') readTensor(value, found);
     else if ((number === 6 || number === 11) && typeof value !== 'number') readGraph(value, found, depth + 1);
     else if (number === 7) list.push(...(typeof value === 'number' ? [fixed32 ?? 0] : floatsOf(value)));
-    else if (number === 8) list.push(...(typeof value === 'number' ? [signed(value)] : packed(value)));
+    else if (number === 8) list.push(...(typeof value === 'number' ? [value] : packedVarints(value)));
   }
   if (list.length > 0) into.set(name, list);
   else if (single !== null) into.set(name, single);
-}
-
-function packed(bytes: Uint8Array): number[] {
-  const numbers: number[] = [];
-  let [value, scale] = [0, 1];
-  for (const byte of bytes) {
-    value += (byte & 127) * scale;
-    scale *= 128;
-    if (byte >= 128) continue;
-    numbers.push(signed(value));
-    [value, scale] = [0, 1];
-  }
-  return numbers;
 }
 
 function floatsOf(bytes: Uint8Array): number[] {
@@ -195,7 +182,7 @@ function readTensor(bytes: Uint8Array, found: Found): OnnxTensor {
   let external: string | null = null;
   let elsewhere = false;
   for (const { number, value } of readFields(bytes)) {
-    if (number === 1) shape.push(...(typeof value === 'number' ? [signed(value)] : packed(value)));
+    if (number === 1) shape.push(...(typeof value === 'number' ? [value] : packedVarints(value)));
     else if (number === 2 && typeof value === 'number') dtype = value;
     else if (number === 8) name = textOf(value);
     else if ((number === 4 || number === 9) && typeof value !== 'number') data = value;
@@ -238,7 +225,7 @@ function readShape(bytes: Uint8Array): (number | string)[] {
     if (number !== 1 || typeof value === 'number') continue;
     let side: number | string = '?';
     for (const part of readFields(value)) {
-      if (part.number === 1 && typeof part.value === 'number') side = signed(part.value);
+      if (part.number === 1 && typeof part.value === 'number') side = part.value;
       else if (part.number === 2 && textOf(part.value) !== '') side = textOf(part.value);
     }
     sides.push(side);

@@ -2,7 +2,7 @@
 
 export interface Field {
   readonly number: number;
-  /** Varint and fixed values as a number (exact up to 2^53); length-delimited ones as bytes. */
+  /** Varint (as int64, exact up to 2^53) and fixed values as a number; length-delimited ones as bytes. */
   readonly value: number | Uint8Array;
   readonly fixed32?: number;
 }
@@ -14,17 +14,11 @@ export function* readFields(bytes: Uint8Array): Generator<Field> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   const varint = (): number => {
-    let value = 0;
-    let scale = 1;
-    for (let count = 0; count < 10; count += 1) {
-      const byte = bytes[at];
-      if (byte === undefined) throw new Error('The file is cut off.');
-      at += 1;
-      value += (byte & 127) * scale;
-      scale *= 128;
-      if (byte < 128) return value;
-    }
-    throw new Error('The file holds a number that is too long.');
+    const start = at;
+    while (at < bytes.length && (bytes[at] ?? 0) >= 128) at += 1;
+    at += 1;
+    if (at > bytes.length) throw new Error('The file is cut off.');
+    return varintValue(bytes.subarray(start, at));
   };
   while (at < bytes.length) {
     const tag = varint();
@@ -48,9 +42,32 @@ export function* readFields(bytes: Uint8Array): Generator<Field> {
   }
 }
 
-/** Signed reading of a varint: protobuf writes negative int64 as two's complement in ten bytes. */
-export function signed(value: number): number {
-  return value >= 2 ** 63 ? value - 2 ** 64 : value;
+/** Numbers packed one after the other. */
+export function packedVarints(bytes: Uint8Array): number[] {
+  const numbers: number[] = [];
+  let start = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    if ((bytes[at] ?? 0) >= 128) continue;
+    numbers.push(varintValue(bytes.subarray(start, at + 1)));
+    start = at + 1;
+  }
+  return numbers;
+}
+
+/** Negative int64 values are written as two's complement in ten bytes. */
+function varintValue(bytes: Uint8Array): number {
+  if (bytes.length > 10) throw new Error('The file holds a number that is too long.');
+  if (bytes.length > 7) {
+    let exact = 0n;
+    for (const [at, byte] of bytes.entries()) exact |= BigInt(byte & 127) << BigInt(at * 7);
+    return Number(BigInt.asIntN(64, exact));
+  }
+  let [value, scale] = [0, 1];
+  for (const byte of bytes) {
+    value += (byte & 127) * scale;
+    scale *= 128;
+  }
+  return value;
 }
 
 /** Builds one message. Fields appear in the order of the calls. */
@@ -82,11 +99,11 @@ export class Message {
 
 function varintBytes(value: number): Uint8Array {
   const bytes: number[] = [];
-  let rest = value;
-  while (rest >= 128) {
-    bytes.push((rest % 128) + 128);
-    rest = Math.floor(rest / 128);
+  let rest = BigInt.asUintN(64, BigInt(value));
+  while (rest >= 128n) {
+    bytes.push(Number(rest & 127n) + 128);
+    rest >>= 7n;
   }
-  bytes.push(rest);
+  bytes.push(Number(rest));
   return Uint8Array.from(bytes);
 }
