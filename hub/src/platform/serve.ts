@@ -28,7 +28,16 @@ export interface CallContext {
   readonly idempotencyKey: string | null;
   readonly mediaType: string;
 }
-export type Handler<Input, Output> = (input: Input, context: CallContext) => Promise<Output>;
+/** A reply that is finished already: bytes of the cache with their tag. */
+export class FinishedReply {
+  readonly body: Buffer;
+  readonly etag: string;
+  constructor(body: Buffer, etag: string) {
+    this.body = body;
+    this.etag = etag;
+  }
+}
+export type Handler<Input, Output> = (input: Input, context: CallContext) => Promise<Output | FinishedReply>;
 
 export interface ServeDeps {
   readonly log: Logger;
@@ -166,6 +175,7 @@ function multipartBody(request: FastifyRequest, limits: { maxBytes: number; maxF
       fix: 'Send a form with a file field.',
     });
   const parts = request.parts({
+    preservePath: true,
     limits: { fileSize: limits.maxBytes, files: limits.maxFiles, fields: 50, fieldSize: 64 * 1024 },
   });
   return {
@@ -299,6 +309,12 @@ export function serve<Input, Output>(
       } else if (isMultipartPart(body)) requestBody = multipartBody(request, body);
       const input = { params: request.params, query: request.query, body: requestBody } as Input;
       const output = await handler(input, context);
+      if (output instanceof FinishedReply) {
+        const tag = `"${output.etag}"`;
+        void reply.header('etag', tag).header('cache-control', 'no-cache');
+        if (request.headers['if-none-match'] === tag) return reply.code(304).send();
+        return reply.header('content-type', 'application/json; charset=utf-8').send(output.body);
+      }
       if (isEventsPart(route.reply)) {
         await sendLive(request, reply, output as AsyncIterable<LiveMessage<unknown>>, abort, async () =>
           requireRouteAccess(route, await deps.authenticate(request)),
