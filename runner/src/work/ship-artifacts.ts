@@ -30,6 +30,13 @@ export interface ArtifactLimits {
 }
 export const ARTIFACT_LIMITS: ArtifactLimits = { bytes: 8 * 1024 * 1024 * 1024, artifacts: 500 };
 
+/** Files and folders of the contract: taken at the end under their own kind, also when an event announced them. */
+const KNOWN = new Set(['output/metrics.json', 'output/predictions.jsonl', 'output/config.effective.json']);
+
+function isKnown(path: string): boolean {
+  return KNOWN.has(path) || path === 'output/export' || path.startsWith('output/export/');
+}
+
 /**
  * Takes what a run leaves behind, one thing after the other, while it goes on. Nothing here ends a run: what is refused becomes a note. Checkpoints
  * that the trainer pruned before they were sent are skipped; `finish` says which of the ones that matter are missing.
@@ -67,6 +74,7 @@ export class ArtifactShipper {
   }
 
   artifact(event: ArtifactEvent): void {
+    if (isKnown(event.path)) return;
     this.#count += 1;
     if (this.#count > this.#limits.artifacts) {
       if (this.#count === this.#limits.artifacts + 1)
