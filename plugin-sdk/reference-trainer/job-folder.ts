@@ -26,9 +26,12 @@ export interface Ended {
 /** A job folder in the temporary folder; `remove` when done. */
 export class JobFolder {
   readonly path = mkdtempSync(join(tmpdir(), 'trainyard-job-'));
+  readonly #program: string;
   #fields: JobFields;
 
-  constructor(fields: JobFields = {}) {
+  /** `program`: another trainer than the reference one. */
+  constructor(fields: JobFields = {}, program = MAIN) {
+    this.#program = program;
     this.#fields = {
       ...{ contract: '1.0', jobId: 'job_1', attempt: 1, command: 'train', trainer: '@trainyard/reference@1.0.0' },
       ...{ task: 'classify', model: 'mlp-small', weights: null, config: {}, configDigest: CONFIG_DIGEST, seed: 42 },
@@ -63,7 +66,7 @@ export class JobFolder {
   start(command: string, fields: JobFields = {}): ChildProcess {
     this.#fields = { ...this.#fields, ...fields, command };
     this.write('job.json', JSON.stringify(this.#fields));
-    return spawn(process.execPath, [MAIN, command, '--job', this.path], {
+    return spawn(process.execPath, [this.#program, command, '--job', this.path], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { OMP_NUM_THREADS: '1' },
     });
