@@ -1,5 +1,12 @@
 import { fail } from '@sveltejs/kit';
-import { listBundled, listRuns, prepareBundled, readSeries, searchTrainers, type RunShape } from '@trainyard/plugin-sdk/api';
+import {
+  listBundled,
+  listRuns,
+  prepareBundled,
+  readSeries,
+  searchTrainers,
+  type RunShape,
+} from '@trainyard/plugin-sdk/api';
 import type { HubClient } from '@trainyard/plugin-sdk/client';
 import { curvesFrom, type Curve } from '#lib/charts/series-shape.ts';
 import { answer, need } from '#lib/server/answers.ts';

@@ -85,7 +85,11 @@ export function directionOf(name: string): 'max' | 'min' {
 
 /** Curves out of the hub's reply of `readSeries`. */
 export function curvesFrom(
-  series: readonly { readonly name: string; readonly split: string; readonly points: readonly (readonly (number | null)[])[] }[],
+  series: readonly {
+    readonly name: string;
+    readonly split: string;
+    readonly points: readonly (readonly (number | null)[])[];
+  }[],
 ): Curve[] {
   return series.map(({ name, split, points }) => ({
     name,

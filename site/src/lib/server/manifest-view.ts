@@ -28,7 +28,9 @@ export interface ManifestView {
 
 type Fields = Readonly<Record<string, unknown>>;
 function fields(value: unknown): Fields {
-  return value !== null && typeof value === 'object' && !Array.isArray(value) ? Object.fromEntries(Object.entries(value)) : {};
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value))
+    : {};
 }
 function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
@@ -65,12 +67,18 @@ export function manifestView(raw: Fields): ManifestView {
   const framework = fields(raw['framework']);
   const links = ['homepage', 'repository', 'documentation', 'issues', 'paper'].flatMap((name) => {
     const href = text(raw[name]) ?? text(fields(raw['links'])[name]);
-    return href !== undefined && /^https?:\/\//.test(href) ? [{ title: name.charAt(0).toUpperCase() + name.slice(1), href }] : [];
+    return href !== undefined && /^https?:\/\//.test(href)
+      ? [{ title: name.charAt(0).toUpperCase() + name.slice(1), href }]
+      : [];
   });
   return {
     tasks: list(raw['tasks']).map((value) => {
       const task = fields(value);
-      return { id: text(task['id']) ?? '', primary: text(fields(task['metrics'])['primary']) ?? '', datasets: words(task['datasets']) };
+      return {
+        id: text(task['id']) ?? '',
+        primary: text(fields(task['metrics'])['primary']) ?? '',
+        datasets: words(task['datasets']),
+      };
     }),
     models: list(raw['models']).map(readModel),
     exports: list(raw['exports']).map((value) => {

@@ -8,7 +8,14 @@ interface StageLike {
   readonly reason?: string;
 }
 
-const STATES: Readonly<Record<string, StationState>> = { waiting: 'waiting', running: 'now', passed: 'done', failed: 'failed', error: 'failed', skipped: 'skipped' };
+const STATES: Readonly<Record<string, StationState>> = {
+  waiting: 'waiting',
+  running: 'now',
+  passed: 'done',
+  failed: 'failed',
+  error: 'failed',
+  skipped: 'skipped',
+};
 
 /** Stages of a check as stations of the track. */
 export function stageStations(stages: readonly StageLike[], t: Messages): Station[] {

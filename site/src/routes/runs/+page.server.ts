@@ -11,6 +11,15 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
     }),
   );
   const mine = url.searchParams.get('mine') === 'true';
-  const runs = await need(locals.hub.call(listRuns, { query: { ...filter, limit: 50, ...(mine ? { mine: true } : {}) } }));
-  return { runs: runs.items, next: runs.next, state: url.searchParams.get('state') ?? '', verb: url.searchParams.get('verb') ?? '', trainer: url.searchParams.get('trainer') ?? '', mine };
+  const runs = await need(
+    locals.hub.call(listRuns, { query: { ...filter, limit: 50, ...(mine ? { mine: true } : {}) } }),
+  );
+  return {
+    runs: runs.items,
+    next: runs.next,
+    state: url.searchParams.get('state') ?? '',
+    verb: url.searchParams.get('verb') ?? '',
+    trainer: url.searchParams.get('trainer') ?? '',
+    mine,
+  };
 };

@@ -14,12 +14,18 @@ export const load: PageServerLoad = async ({ locals, url }) => {
     }),
   );
   const query = { ...chosen, limit: 24, ...(sort === undefined ? {} : { sort }) };
-  const [found, bundled] = await Promise.all([need(locals.hub.call(searchTrainers, { query })), answer(locals.hub.call(listBundled, {}))]);
+  const [found, bundled] = await Promise.all([
+    need(locals.hub.call(searchTrainers, { query })),
+    answer(locals.hub.call(listBundled, {})),
+  ]);
   return {
     found,
     q: url.searchParams.get('q') ?? '',
     sort: sort ?? 'relevance',
     facets: FACETS.map((name) => ({ name, chosen: url.searchParams.get(name) ?? '', values: found.facets[name] })),
-    bundled: bundled.ok && Object.keys(chosen).length === 0 ? bundled.value.items.filter((item) => item.state !== 'submitted') : [],
+    bundled:
+      bundled.ok && Object.keys(chosen).length === 0
+        ? bundled.value.items.filter((item) => item.state !== 'submitted')
+        : [],
   };
 };

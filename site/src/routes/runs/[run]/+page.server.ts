@@ -28,7 +28,9 @@ export const actions: Actions = {
   stop: async ({ locals, params, request }) => {
     const what = (await request.formData()).get('what') === 'pause' ? 'pause' : 'cancel';
     const result = await answer(locals.hub.call(stopRun, { params, body: { what } }));
-    return result.ok ? { done: what === 'pause' ? ('paused' as const) : ('stopped' as const) } : fail(result.problem.status, { problem: result.problem });
+    return result.ok
+      ? { done: what === 'pause' ? ('paused' as const) : ('stopped' as const) }
+      : fail(result.problem.status, { problem: result.problem });
   },
   resume: async ({ locals, params }) => {
     const result = await answer(locals.hub.call(resumeRun, { params }));
@@ -40,7 +42,9 @@ export const actions: Actions = {
     const verb = String(form.get('verb'));
     const checkpoint = String(form.get('checkpoint'));
     const input: RunInput =
-      verb === 'export' ? { verb, checkpoint, format: String(form.get('format') ?? 'onnx') } : { verb: verb === 'predict' ? 'predict' : 'evaluate', checkpoint, split: 'val' };
+      verb === 'export'
+        ? { verb, checkpoint, format: String(form.get('format') ?? 'onnx') }
+        : { verb: verb === 'predict' ? 'predict' : 'evaluate', checkpoint, split: 'val' };
     const result = await answer(locals.hub.call(startRun, { body: input }));
     if (!result.ok) return fail(result.problem.status, { problem: result.problem });
     redirect(303, `/runs/${result.value.id}`);

@@ -63,6 +63,7 @@ export class LogLines {
       if (index < parts.length - 1) this.#open.delete(piece.stream);
     });
     this.#size += piece.text.length;
-    while (this.#size > MOST_CHARACTERS && this.#lines.length > 1) this.#size -= (this.#lines.shift()?.text.length ?? 0) + 1;
+    while (this.#size > MOST_CHARACTERS && this.#lines.length > 1)
+      this.#size -= (this.#lines.shift()?.text.length ?? 0) + 1;
   }
 }

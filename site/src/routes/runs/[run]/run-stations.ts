@@ -12,7 +12,12 @@ interface AttemptLike {
 }
 
 const ORDER = ['queued', 'preparing', 'running', 'collecting', 'ended'];
-const ALIASES: Readonly<Record<string, string>> = { claimed: 'preparing', scheduling: 'preparing', pulling: 'preparing', stopping: 'running' };
+const ALIASES: Readonly<Record<string, string>> = {
+  claimed: 'preparing',
+  scheduling: 'preparing',
+  pulling: 'preparing',
+  stopping: 'running',
+};
 
 function seconds(from: string, to: string | null): number {
   return Math.max(0, ((to === null ? Date.now() : Date.parse(to)) - Date.parse(from)) / 1000);
@@ -28,12 +33,15 @@ export function runStations(run: RunShape, attempts: readonly AttemptLike[], t: 
     seconds: seconds(attempt.startedAt, attempt.endedAt),
     note: attempt.sentence ?? undefined,
   }));
-  const phase = ['succeeded', 'failed', 'cancelled', 'paused'].includes(run.state) ? 'ended' : (ALIASES[run.phase ?? ''] ?? run.phase ?? 'queued');
+  const phase = ['succeeded', 'failed', 'cancelled', 'paused'].includes(run.state)
+    ? 'ended'
+    : (ALIASES[run.phase ?? ''] ?? run.phase ?? 'queued');
   const at = Math.max(0, ORDER.indexOf(phase));
   const broken = run.state === 'failed';
 
   function stateOf(index: number): StationState {
-    if (index === ORDER.length - 1) return run.state === 'succeeded' ? 'done' : broken ? 'failed' : phase === 'ended' ? 'skipped' : 'waiting';
+    if (index === ORDER.length - 1)
+      return run.state === 'succeeded' ? 'done' : broken ? 'failed' : phase === 'ended' ? 'skipped' : 'waiting';
     if (phase === 'ended') return newest === undefined && index > 0 ? 'skipped' : 'done';
     return index < at ? 'done' : index === at ? 'now' : 'waiting';
   }
@@ -41,7 +49,10 @@ export function runStations(run: RunShape, attempts: readonly AttemptLike[], t: 
     ...earlier,
     ...ORDER.map((name, index): Station => ({
       id: name,
-      title: index === ORDER.length - 1 && phase === 'ended' ? (t.states[run.state] ?? run.state) : (t.lab.phases[name] ?? name),
+      title:
+        index === ORDER.length - 1 && phase === 'ended'
+          ? (t.states[run.state] ?? run.state)
+          : (t.lab.phases[name] ?? name),
       state: stateOf(index),
       seconds: secondsOf(name),
       note: index === at && phase !== 'ended' ? (newest?.sentence ?? undefined) : undefined,
@@ -49,8 +60,10 @@ export function runStations(run: RunShape, attempts: readonly AttemptLike[], t: 
   ];
 
   function secondsOf(name: string): number | undefined {
-    if (name === 'queued' && newest !== undefined && attempts.length === 1) return seconds(run.createdAt, newest.startedAt);
-    if (name === 'running' && newest !== undefined && (phase === 'ended' || phase === 'running')) return seconds(newest.startedAt, newest.endedAt);
+    if (name === 'queued' && newest !== undefined && attempts.length === 1)
+      return seconds(run.createdAt, newest.startedAt);
+    if (name === 'running' && newest !== undefined && (phase === 'ended' || phase === 'running'))
+      return seconds(newest.startedAt, newest.endedAt);
     return undefined;
   }
 }
