@@ -94,7 +94,7 @@ function walk(root: unknown): Finding[] {
     for (const [keyword, value] of Object.entries(visit.schema)) {
       visitKeyword(visit, keyword, value, children, findings, units);
     }
-    findings.push(...ruleFindings(visit.schema, visit.pointer));
+    if (!visit.condition) findings.push(...ruleFindings(visit.schema, visit.pointer));
     // Reversed, so that findings come in the order of the file.
     stack.push(...children.reverse());
   }

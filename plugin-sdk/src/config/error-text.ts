@@ -102,5 +102,5 @@ function choices(schema: ConfigSchema, name: string, keyword: string): string {
     isObject(branch) && typeof branch['type'] === 'string' ? [`a value of type ${branch['type']}`] : [],
   );
   const words = [...kinds, ...(constants.length > 0 ? [list(constants)] : [])].join(' or ');
-  return words === '' ? 'Use one of the described forms.' : `Choose ${words}.`;
+  return words === '' ? 'Use one of the described forms.' : `Choose ${kinds.length === 0 ? 'one of ' : ''}${words}.`;
 }

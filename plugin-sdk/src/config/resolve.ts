@@ -136,9 +136,12 @@ export function withoutPatterns<S extends ConfigSubschema>(schema: S): S {
 
 /** The schema as it is for one task: without the properties that do not exist there. */
 export function scopedSchema(schema: ConfigSchema, task: string): ConfigSchema {
-  const keys = new Set(scopedKeys(schema, task));
-  const properties = Object.fromEntries(Object.entries(schema.properties).filter(([key]) => keys.has(key)));
+  const properties = Object.fromEntries(
+    Object.entries(schema.properties).filter(([, property]) => inScope(property, task)),
+  );
+  // A required name that is no setting at all stays: nothing can satisfy it, and that is the author's to hear.
+  const left = (key: string): boolean => Object.hasOwn(schema.properties, key) && !Object.hasOwn(properties, key);
   const required = schema['required'];
-  const kept = Array.isArray(required) ? { required: required.filter((key) => keys.has(key)) } : {};
+  const kept = Array.isArray(required) ? { required: required.filter((key) => !left(key)) } : {};
   return { ...schema, ...kept, properties };
 }

@@ -142,12 +142,13 @@ class Worker {
 
 /**
  * Compiles and runs authors' schemas in child processes that may do nothing else (security.md §4.3). Calls may run at the same time; each worker does one
- * thing at a time, the rest waits. No call throws for what a schema or config holds. Close it at the end.
+ * thing at a time, the rest waits. No call throws for what a schema or config holds, only
+ * when workers cannot start or are closed. Close it at the end.
  */
 export class SchemaWorkerPool {
   readonly #options: Required<SchemaWorkerOptions>;
   readonly #idle: Worker[] = [];
-  readonly #waiters: ((worker: Worker) => void)[] = [];
+  readonly #waiters: { resolve: (worker: Worker) => void; reject: (error: unknown) => void }[] = [];
   readonly #all = new Set<Worker>();
   #closed = false;
 
@@ -187,6 +188,7 @@ export class SchemaWorkerPool {
     for (const worker of this.#all) worker.kill();
     this.#all.clear();
     this.#idle.length = 0;
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(new Error('the schema workers are closed'));
     return Promise.resolve();
   }
 
@@ -242,27 +244,31 @@ export class SchemaWorkerPool {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
     if (this.#all.size < this.#options.workers) return this.#start();
-    return new Promise((resolve) => this.#waiters.push(resolve));
+    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
   }
 
   async #start(): Promise<Worker> {
     const worker = new Worker(this.#options.startMs);
     this.#all.add(worker);
-    await worker.ready();
-    return worker;
+    if ((await worker.ready()) !== null) return worker;
+    // Ours to mend, never the author's fault.
+    this.#all.delete(worker);
+    throw new Error('a schema worker did not start: check that node may read its own code (config/worker-process.ts)');
   }
 
   #give(worker: Worker): void {
     if (worker.alive && worker.compiled < REPLACE_AFTER && !this.#closed) {
       const waiter = this.#waiters.shift();
       if (waiter === undefined) this.#idle.push(worker);
-      else waiter(worker);
+      else waiter.resolve(worker);
       return;
     }
     worker.kill();
     this.#all.delete(worker);
     const waiter = this.#waiters.shift();
-    if (waiter !== undefined) void this.#start().then(waiter);
+    if (waiter === undefined) return;
+    if (this.#closed) waiter.reject(new Error('the schema workers are closed'));
+    else this.#start().then(waiter.resolve, waiter.reject);
   }
 }
 

@@ -41,13 +41,12 @@ export function parseYamlText(text: string, file: string): YamlValue | { finding
       version: '1.2',
       schema: 'core',
       merge: false,
-      stringKeys: true,
+      stringKeys: false,
       uniqueKeys: true,
       strict: true,
       resolveKnownTags: false,
       prettyErrors: false,
       logLevel: 'error',
-      lineCounter,
     });
     const errors = [...document.errors, ...document.warnings];
     if (errors.length > 0) return { findings: errorFindings(errors, file, lineOf) };

@@ -1,3 +1,4 @@
 /** The one reading of trainer packages. */
 export * from './read-package.ts';
 export { checkSecrets } from './secret-check.ts';
+export { packTrainer } from './pack-trainer.ts';
