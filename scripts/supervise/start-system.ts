@@ -1,0 +1,163 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startHub, type HubConfig, type RunningHub } from '@trainyard/hub';
+import { startRegistry } from '@trainyard/registry';
+import { Problem } from '@trainyard/plugin-sdk';
+import { bundleTrainers } from './bundle-trainers.ts';
+import { createChildren, endLeftovers } from './children.ts';
+import { identify, isAlive, type ProcessIdentity } from './process-identity.ts';
+
+export interface RunningSystem {
+  readonly hub: RunningHub;
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+/** Slots of the runner: a training and something short beside it, also on two cores. */
+const SLOTS = Math.max(3, Math.min(4, availableParallelism() - 1));
+
+function freePort(): Promise<number> {
+  return new Promise((done, failed) => {
+    const probe = createServer();
+    probe.once('error', failed);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() =>
+        address !== null && typeof address === 'object' ? done(address.port) : failed(new Error('no port')),
+      );
+    });
+  });
+}
+
+/** One supervisor per folder of state. A lock whose holder is gone is taken over. */
+async function holdFolder(home: string): Promise<string> {
+  const path = join(home, 'supervisor.json');
+  const holder = JSON.parse(await readFile(path, 'utf8').catch(() => 'null')) as ProcessIdentity | null;
+  if (holder !== null && holder.pid !== process.pid && (await isAlive(holder))) {
+    throw new Problem('in-use', {
+      detail: `Trainyard already runs here (process ${holder.pid}).`,
+      fix: `Open it, stop it, or choose another folder: TRAINYARD_HOME=… npm start`,
+    });
+  }
+  await writeFile(path, JSON.stringify(await identify(process.pid)));
+  return path;
+}
+
+/** Only what a child needs: no credential of the shell that started us. */
+function childEnv(more: Record<string, string>): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const name of [
+    'PATH',
+    'HOME',
+    'LANG',
+    'TMPDIR',
+    'TZ',
+    'PIP_CERT',
+    'SSL_CERT_FILE',
+    'REQUESTS_CA_BUNDLE',
+    'PIP_INDEX_URL',
+    'UV_INDEX_URL',
+    'UV_DEFAULT_INDEX',
+    'UV_NATIVE_TLS',
+    'HTTP_PROXY',
+    'HTTPS_PROXY',
+    'NO_PROXY',
+    'http_proxy',
+    'https_proxy',
+    'no_proxy',
+    'PIP_CONFIG_FILE',
+    'UV_CONFIG_FILE',
+    'XDG_CONFIG_HOME',
+    'TRAINYARD_LEASE_SCALE',
+    'TRAINYARD_LOG_LEVEL',
+  ]) {
+    const value = process.env[name];
+    if (value !== undefined) kept[name] = value;
+  }
+  return { ...kept, ...more };
+}
+
+/** Hub and registry in this process; runner, validator and site as children; everything behind one address. */
+export async function startSystem(
+  config: HubConfig,
+  options: { say: (line: string) => void; site: boolean; agents?: boolean },
+): Promise<RunningSystem> {
+  const home = resolve(config.TRAINYARD_HOME);
+  await mkdir(home, { recursive: true, mode: 0o755 });
+  const lock = await holdFolder(home);
+  const record = join(home, 'children.json');
+  const left = await endLeftovers(record);
+  if (left > 0) options.say(`Ended ${left} processes that an earlier start left behind.`);
+  const bundled = join(home, 'bundled');
+  await bundleTrainers(ROOT, bundled);
+  const sitePort = options.site ? await freePort() : null;
+  const hub = await startHub({
+    ...config,
+    TRAINYARD_HOME: home,
+    TRAINYARD_BUNDLED: bundled,
+    TRAINYARD_SAMPLE: join(ROOT, 'plugin-sdk', 'samples', 'digits.zip'),
+    TRAINYARD_SITE_URL: sitePort === null ? '' : `http://127.0.0.1:${sitePort}`,
+  });
+  const children = createChildren({ record, logs: join(home, 'logs'), say: options.say });
+  try {
+    const registry = await startRegistry({
+      storage: join(home, 'registry'),
+      secret: hub.registrySecret,
+      hubUrl: hub.hubUrl,
+      urlPrefix: '/npm/',
+    });
+    hub.useRegistry(registry.url);
+    if (sitePort !== null) {
+      children.start({
+        name: 'site',
+        script: join(ROOT, 'site', 'build', 'index.js'),
+        env: childEnv({
+          PORT: String(sitePort),
+          HOST: '127.0.0.1',
+          HUB_URL: hub.hubUrl,
+          NODE_ENV: 'production',
+          PROTOCOL_HEADER: 'x-forwarded-proto',
+          HOST_HEADER: 'x-forwarded-host',
+          BODY_SIZE_LIMIT: '64M',
+        }),
+      });
+    }
+    if (options.agents !== false) {
+      for (const name of ['runner', 'validator'] as const) {
+        const agent = `${name}-1`;
+        const tokenFile = join(home, `${name}.token`);
+        await writeFile(tokenFile, await hub.agentKey(agent), { mode: 0o600 });
+        children.start({
+          name,
+          script: join(ROOT, name, 'src', 'main.ts'),
+          env: childEnv({
+            TRAINYARD_HUB_URL: hub.hubUrl,
+            TRAINYARD_AGENT_TOKEN_FILE: tokenFile,
+            TRAINYARD_HOME: join(home, 'runner'),
+            TRAINYARD_AGENT_NAME: agent,
+            ...(name === 'runner' ? { TRAINYARD_SLOTS: String(SLOTS) } : {}),
+          }),
+        });
+      }
+    }
+    return {
+      hub,
+      url: hub.publicUrl,
+      async stop() {
+        await children.stop();
+        await registry.close();
+        await hub.close();
+        await rm(record, { force: true });
+        await rm(lock, { force: true });
+      },
+    };
+  } catch (error) {
+    await children.stop();
+    await hub.close();
+    throw error;
+  }
+}
