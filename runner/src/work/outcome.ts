@@ -21,6 +21,23 @@ type Cause = NonNullable<Outcome['cause']>;
 
 /** Evidence → outcome (runner.md §6). Pure. Order: our request, what the backend saw, exit code, terminal event. */
 export function decideOutcome(evidence: EndEvidence): Outcome {
+  return withStorableTexts(decide(evidence));
+}
+
+/** Texts of a trainer may hold what no database stores: NUL and halves of characters. */
+function withStorableTexts(outcome: Outcome): Outcome {
+  const clean = (text: string): string => text.replaceAll('\u0000', '').toWellFormed();
+  const { code, message, hint, detail } = outcome;
+  return {
+    ...outcome,
+    ...(code === undefined ? {} : { code: clean(code) }),
+    ...(message === undefined ? {} : { message: clean(message) }),
+    ...(hint === undefined ? {} : { hint: clean(hint) }),
+    ...(detail === undefined ? {} : { detail: clean(detail) }),
+  };
+}
+
+function decide(evidence: EndEvidence): Outcome {
   const { exit } = evidence;
   const seen = exit.evidence;
   if (seen.startFailed !== undefined) {
