@@ -1,0 +1,37 @@
+import { defaultsFor, type ConfigSchema, type Json, type JsonObject } from '@trainyard/plugin-sdk/config';
+
+/** Reserved names of contract.md §4.4 with the value nearest to which a test wants them. */
+const QUICK: Readonly<Record<string, number>> = { epochs: 1, batch: 8, workers: 0, image_size: 64, patience: 0 };
+const ENDLESS_EPOCHS = 10_000;
+
+/** Defaults with the common settings turned down as far as the schema allows. Pure. */
+export function quickSettings(schema: ConfigSchema, task: string): JsonObject {
+  const settings = defaultsFor(schema, task);
+  for (const [key, wanted] of Object.entries(QUICK)) {
+    if (settings[key] === undefined) continue;
+    const value = nearestAllowed(schema, key, wanted);
+    if (value !== null) settings[key] = value;
+  }
+  return settings;
+}
+
+/** The quick settings without an end; null when nothing says how long to train. */
+export function endlessSettings(schema: ConfigSchema, task: string): JsonObject | null {
+  const settings = quickSettings(schema, task);
+  const epochs = settings['epochs'] === undefined ? null : nearestAllowed(schema, 'epochs', ENDLESS_EPOCHS);
+  return epochs === null ? null : { ...settings, epochs };
+}
+
+function nearestAllowed(schema: ConfigSchema, key: string, wanted: number): Json | null {
+  const property = schema.properties[key];
+  if (property === undefined) return null;
+  const types = Array.isArray(property.type) ? property.type : [property.type];
+  if (property.enum !== undefined) return property.enum.includes(wanted) ? wanted : null;
+  if (!types.includes('integer') && !types.includes('number')) return null;
+  const { minimum, maximum, multipleOf } = property;
+  let value = wanted;
+  if (typeof maximum === 'number') value = Math.min(value, maximum);
+  if (typeof minimum === 'number') value = Math.max(value, minimum);
+  if (typeof multipleOf === 'number' && value % multipleOf !== 0) value = Math.ceil(value / multipleOf) * multipleOf;
+  return typeof maximum === 'number' && value > maximum ? null : value;
+}
