@@ -14,12 +14,15 @@ export class RunnerBench {
   #end = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
-  private constructor(home: string) {
+  readonly #more: Partial<RunnerConfig>;
+
+  private constructor(home: string, more: Partial<RunnerConfig>) {
     this.home = home;
+    this.#more = more;
   }
 
-  static async open(): Promise<RunnerBench> {
-    const bench = new RunnerBench(await mkdtemp(join(tmpdir(), 'runner-test-')));
+  static async open(more: Partial<RunnerConfig> = {}): Promise<RunnerBench> {
+    const bench = new RunnerBench(await mkdtemp(join(tmpdir(), 'runner-test-')), more);
     await bench.hub.start();
     return bench;
   }
@@ -33,6 +36,7 @@ export class RunnerBench {
       agentName: 'runner-test',
       timings: scaledTimings(0.02),
       silenceSeconds: 300,
+      ...this.#more,
     };
   }
 

@@ -12,14 +12,21 @@ function hex(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-export async function scriptedPackage(): Promise<{ digest: Digest; sha256: string; bytes: Buffer }> {
+export interface PackedTrainer {
+  readonly digest: Digest;
+  readonly sha256: string;
+  readonly bytes: Buffer;
+}
+
+/** `edit` may change its trainer.yaml. */
+export async function scriptedPackage(edit: (manifest: string) => string = (text) => text): Promise<PackedTrainer> {
   const trainer = await readFile(new URL('./step-trainer.mjs', import.meta.url));
   const manifest = (await readFile(new URL('trainer.yaml', REFERENCE), 'utf8'))
     .replace('@trainyard/reference', '@test/scripted')
     .replace('{package}/src/main.ts', '{package}/trainer.mjs');
   const bytes = writePackage([
     { path: 'package.json', bytes: Buffer.from('{"name":"@test/scripted","version":"1.0.0"}') },
-    { path: 'trainer.yaml', bytes: Buffer.from(manifest) },
+    { path: 'trainer.yaml', bytes: Buffer.from(edit(manifest)) },
     { path: 'config.schema.json', bytes: Buffer.from('{}') },
     { path: 'presets.json', bytes: Buffer.from('{}') },
     { path: 'README.md', bytes: Buffer.from('# Scripted') },
