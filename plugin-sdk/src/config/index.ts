@@ -5,4 +5,4 @@ export { matchesPattern, patternProblem } from './linear-pattern.ts';
 export { resolveConfig, type ResolvedConfig } from './resolve-config.ts';
 export * from './presets.ts';
 export * from './ui-check.ts';
-export * from './schema-worker.ts';
+export { MAX_CONFIG_BYTES, SchemaWorkerPool, type ConfigError, type SchemaWorkerOptions } from './schema-worker.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { after, describe, it } from 'node:test';
-import { SchemaWorkerPool } from './schema-worker.ts';
+import { SchemaWorkerPool, workerPermissions } from './schema-worker.ts';
 
 const pool = new SchemaWorkerPool();
 after(() => pool.close());
@@ -120,6 +121,24 @@ describe('SchemaWorkerPool', () => {
     assert.deepEqual(
       results.map(({ errors }) => errors.length === 0),
       [false, ...Array.from({ length: 10 }, () => true), false],
+    );
+  });
+
+  it('may neither read, write, spawn nor start threads', () => {
+    const deeds = [
+      "require('node:fs').readFileSync('/etc/hosts')",
+      "require('node:fs').writeFileSync('/tmp/worker-was-here', '')",
+      "require('node:child_process').spawnSync('true')",
+      "new (require('node:worker_threads').Worker)('0', { eval: true })",
+    ];
+    const tried = deeds.map((deed) => `try { ${deed}; console.log('done') } catch (error) { console.log(error.code) }`);
+    const { stdout } = spawnSync(process.execPath, [...workerPermissions(), '-e', tried.join('\n')], {
+      env: {},
+      encoding: 'utf8',
+    });
+    assert.deepEqual(
+      stdout.trim().split('\n'),
+      deeds.map(() => 'ERR_ACCESS_DENIED'),
     );
   });
 

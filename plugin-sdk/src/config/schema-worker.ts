@@ -24,8 +24,8 @@ const REPLACE_AFTER = 500;
 /** Where the processor time of the worker can be read, a busy machine does not count against the author, up to this factor. */
 const PATIENCE = 10;
 
-/** Reads nothing but its own code; may not write, spawn, or start threads. */
-function permissions(): string[] {
+/** Arguments of node under which a worker reads nothing but its own code, and may not write, spawn, or start threads. */
+export function workerPermissions(): string[] {
   const here = realpathSync(dirname(fileURLToPath(import.meta.url)));
   const require = createRequire(import.meta.url);
   const ajv = require.resolve('ajv/dist/2020.js');
@@ -62,7 +62,7 @@ class Worker {
   constructor(startMs: number) {
     const script = fileURLToPath(new URL('./worker-process.ts', import.meta.url));
     this.#child = fork(script, [], {
-      execArgv: [...permissions(), '--max-old-space-size=128', '--no-warnings'],
+      execArgv: [...workerPermissions(), '--max-old-space-size=128', '--no-warnings'],
       env: {},
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });

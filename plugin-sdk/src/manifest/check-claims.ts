@@ -1,4 +1,4 @@
-import type { Finding, Severity } from '../finding.ts';
+import type { Severity } from '../finding.ts';
 import { patternProblem } from '../config/linear-pattern.ts';
 import { nearest } from '../config/nearest.ts';
 import { isObject } from '../config/schema-shape.ts';

@@ -16,7 +16,7 @@ const Quantity = Type.Union([
 ]);
 const Names = (maxItems: number) => Type.Array(Text(64), { minItems: 1, maxItems, uniqueItems: true });
 const Argv = Type.Array(Text(1000), { minItems: 1, maxItems: 64 });
-const words = <const W extends readonly string[]>(list: W) => Type.Enum([...list] as [...W]);
+const words = <const W extends readonly string[]>(list: W) => Type.Enum(list);
 
 export const ResourcesShape = shape({
   cpu: Type.Optional(Quantity),

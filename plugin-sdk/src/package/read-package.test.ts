@@ -4,6 +4,7 @@ import { after, describe, it } from 'node:test';
 import { chunks, rawEntry, tgz } from '../archive/tar-fixture.ts';
 import { SchemaWorkerPool } from '../config/index.ts';
 import { manifestDigest } from '../manifest.ts';
+import { packageStageOf } from './check-stages.ts';
 import { GOOD_PRESETS, GOOD_SCHEMA, GOOD_YAML, packedPackage } from './package-fixture.ts';
 import { readPackage, type PackageReading } from './read-package.ts';
 
@@ -93,6 +94,21 @@ describe('readPackage', () => {
       assert.ok(found.includes(check), found.join(', '));
     });
   }
+
+  it('knows the stage of every check, and that is the order of findings', async () => {
+    for (const [check] of cases) assert.notEqual(packageStageOf(check), null, check);
+    const { findings } = await read(
+      packedPackage({
+        'config.schema.json': schemaWith({ $ref: '#', default: 1 }),
+        'trainer.yaml': GOOD_YAML.replace('probe: true, ', ''),
+        'CHANGELOG.md': '## 1.2.3\n-----BEGIN PRIVATE KEY-----\n',
+      }),
+    );
+    assert.deepEqual(
+      findings.map((finding) => packageStageOf(finding.check)),
+      ['package', 'manifest', 'config'],
+    );
+  });
 
   it('names task, preset and bound', async () => {
     const { findings } = await read(packedPackage({ 'presets.json': presetsWith({ epochs: 1000 }) }));

@@ -17,6 +17,7 @@ import { checkUi } from '../config/ui-check.ts';
 import type { Digest } from '../digest.ts';
 import type { Finding } from '../finding.ts';
 import { checkManifest, manifestDigest, parseManifest, type Manifest } from '../manifest.ts';
+import { inStageOrder } from './check-stages.ts';
 import { checkSecrets } from './secret-check.ts';
 
 export interface ReadPackageOptions {
@@ -60,7 +61,7 @@ export async function readPackage(
   const { digests, result } = await indexWithDigests(bytes, options.limits ?? PACKAGE_LIMITS);
   if ('findings' in result) return { findings: result.findings, ...digests, content: null };
   const { findings, content } = await readIndexed(result.index, options);
-  return { findings, ...digests, content };
+  return { findings: inStageOrder(findings), ...digests, content };
 }
 
 async function readIndexed(
