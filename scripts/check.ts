@@ -1,6 +1,6 @@
 // `npm run check`: everything about the code that needs no test run. All parts run, then one line each; any failure is 1.
 // `npm run check -- layers names` runs only the named ones.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -51,6 +51,7 @@ if (unknown.length > 0) {
   process.exit(1);
 }
 
+prepareSiteTypes();
 const lines: string[] = [];
 let failed = 0;
 for (const check of checks) {
@@ -73,10 +74,20 @@ for (const check of checks) {
 console.log(lines.join('\n'));
 process.exitCode = failed > 0 ? 1 : 0;
 
+/** The site's tsconfig extends one that SvelteKit writes; lint reads it too. */
+function prepareSiteTypes(): void {
+  const site = join(root, 'site');
+  if (!existsSync(join(site, 'tsconfig.json')) || existsSync(join(site, '.svelte-kit', 'tsconfig.json'))) return;
+  spawnSync(join(site, 'node_modules', '.bin', 'svelte-kit'), ['sync'], { cwd: site, shell: process.platform === 'win32', stdio: 'ignore' });
+}
+
 function run([file = '', ...args]: readonly string[]): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve) => {
     // On Windows the tools in .bin are command files, which only a shell starts.
+    // CI=true makes some tools write colours into a file.
+    const env = process.stdout.isTTY === true ? process.env : { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' };
     const child = spawn(file, args, {
+      env,
       cwd: root,
       shell: process.platform === 'win32',
       stdio: ['ignore', 'pipe', 'pipe'],

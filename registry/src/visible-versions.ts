@@ -29,10 +29,13 @@ export function askHub({ hubUrl, secret }: Hub): AskVisible {
     const known = kept.get(packageName);
     if (known !== undefined && known.until > performance.now()) return known.answer;
     if (kept.size >= keptPackages) kept.clear();
-    const answer = ask(packageName).catch(() => {
-      kept.delete(packageName);
-      return null;
-    });
+    // Asked twice: a kept-alive connection that the hub has just closed must not make a published package vanish.
+    const answer = ask(packageName)
+      .catch(() => ask(packageName))
+      .catch(() => {
+        kept.delete(packageName);
+        return null;
+      });
     kept.set(packageName, { until: performance.now() + keptForMs, answer });
     return answer;
   };

@@ -54,7 +54,7 @@ export async function runNodeTests({ title, files, concurrency, root }: NodeTest
     const name = nameOf(data);
     if (data.skip !== undefined && data.skip !== false) {
       tally.skips.push({ name, reason: data.skip === true || data.skip === '' ? 'no reason given' : data.skip });
-      resultOf(data.file).skipped += 1;
+      resultOf(fileOf(data)).skipped += 1;
       return;
     }
     if (isFileItself(data)) {
@@ -63,7 +63,7 @@ export async function runNodeTests({ title, files, concurrency, root }: NodeTest
     }
     if (data.details.type === 'suite') return;
     tally.passed += 1;
-    resultOf(data.file).passed += 1;
+    resultOf(fileOf(data)).passed += 1;
   }
 
   function recordFail(data: EventData.TestFail): void {
@@ -71,7 +71,7 @@ export async function runNodeTests({ title, files, concurrency, root }: NodeTest
     // A suite or a file fails because something in it did, unless its own set-up broke or it could not be loaded.
     const { error } = data.details;
     if ('failureType' in error && error.failureType === 'subtestsFailed') return;
-    const result = resultOf(data.file ?? data.name);
+    const result = resultOf(fileOf(data) ?? data.name);
     if (isFileItself(data) && result.failed > 0) return;
     fail(nameOf(data), inspect(error.cause ?? error, { colors: process.stdout.isTTY === true }));
     result.failed += 1;
@@ -86,7 +86,7 @@ export async function runNodeTests({ title, files, concurrency, root }: NodeTest
   }
 
   function keepOutput(data: EventData.TestStdout | EventData.TestStderr): void {
-    const result = resultOf(data.file);
+    const result = resultOf(fileOf(data));
     result.output = (result.output + data.message).slice(-8_000);
   }
 
@@ -102,7 +102,8 @@ export async function runNodeTests({ title, files, concurrency, root }: NodeTest
 
   function nameOf(data: Result): string {
     if (isFileItself(data)) return relative(root, resolve(root, data.name));
-    return data.file === undefined ? data.name : `${relative(root, data.file)}: ${data.name}`;
+    const file = fileOf(data);
+    return file === undefined ? data.name : `${relative(root, file)}: ${data.name}`;
   }
 
   function isFileItself(data: Result): boolean {
@@ -115,6 +116,11 @@ export async function runNodeTests({ title, files, concurrency, root }: NodeTest
     results.set(path, known);
     return known;
   }
+}
+
+/** The file that ran. `file` alone is where the test was written, another one for the contract suites. */
+function fileOf(data: { readonly file?: string | undefined }): string | undefined {
+  return 'entryFile' in data && typeof data.entryFile === 'string' ? data.entryFile : data.file;
 }
 
 function indent(text: string): string {
