@@ -63,9 +63,10 @@ export class AttemptFolder {
   }
 
   async exit(): Promise<ExitRecord | null> {
-    const match = /^(\d+) (\d+) (\d+)\n$/.exec((await this.#read('exit')) ?? '');
-    if (match === null) return null;
-    return { code: Number(match[1]), startedAt: Number(match[2]) * 1000, endedAt: Number(match[3]) * 1000 };
+    const code = /^(\d+)\n$/.exec((await this.#read('exit')) ?? '')?.[1];
+    if (code === undefined) return null;
+    const [startedAt, endedAt] = await Promise.all([this.#writtenAt('begun'), this.#writtenAt('exit')]);
+    return { code: Number(code), startedAt, endedAt };
   }
 
   async startFailure(): Promise<string | null> {
@@ -119,8 +120,8 @@ export class AttemptFolder {
     return (await this.#read('killed')) !== null;
   }
 
-  async createdAt(): Promise<number> {
-    return (await stat(join(this.run, 'record.json')).catch(() => null))?.mtimeMs ?? 0;
+  createdAt(): Promise<number> {
+    return this.#writtenAt('record.json');
   }
 
   /** The name is free at once; the contents go after it. */
@@ -136,6 +137,10 @@ export class AttemptFolder {
 
   async #read(name: string): Promise<string | null> {
     return readFile(join(this.run, name), 'utf8').catch(() => null);
+  }
+
+  async #writtenAt(name: string): Promise<number> {
+    return (await stat(join(this.run, name)).catch(() => null))?.mtimeMs ?? 0;
   }
 
   async #createOnce(name: string, text: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 # Parent of one trainer; outlives the runner. Arguments: the run folder, then the command. Its stdout and stderr are the trainer's files.
-# Leads its own session. Files appear whole (link, rename): begun, pid = "boot pid ticks"; exit = "code started ended", written last.
+# Leads its own session. Writes begun and pid ("boot pid ticks"), and last exit (the code). Each is one short line, complete when it ends in a
+# line break. It starts no other program: a helper would be killed with the trainer's processes and the end would be lost.
 run=$1
 shift
 trap : TERM HUP INT # not ignored: an ignored signal would be ignored by the trainer too
@@ -13,25 +14,23 @@ identity() {
   echo "$boot $pid ${20-0}"
 }
 finish() {
-  trap '' TERM HUP INT # ignored: mv is in this group and would die with it
-  echo "$1 $started $(command -p date +%s)" >"$run/exit.new"
-  command -p mv "$run/exit.new" "$run/exit"
+  trap '' TERM HUP INT
+  echo "$1" >"$run/exit"
 }
 
-started=$(command -p date +%s)
-identity $$ >"$run/begun.$$"
-command -p ln "$run/begun.$$" "$run/begun" 2>/dev/null
-second=$?
-command -p rm -f "$run/begun.$$"
-[ "$second" -eq 0 ] || exit 0
-if [ -e "$run/stop-asked" ]; then finish 143; exit 0; fi
+set -C # create, never overwrite: a second shim ends here
+identity $$ 2>/dev/null >"$run/begun" || exit 0
+set +C
+if [ -e "$run/stop-asked" ]; then
+  finish 143
+  exit 0
+fi
 
 ulimit -c 0
 ulimit -n 65536 2>/dev/null
 "$@" </dev/null &
 child=$!
-identity "$child" >"$run/pid.new"
-command -p mv "$run/pid.new" "$run/pid"
+identity "$child" >"$run/pid"
 while :; do
   wait "$child"
   code=$?
