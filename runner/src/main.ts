@@ -1,9 +1,11 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HubClient } from '@trainyard/plugin-sdk/client';
 import { pino } from 'pino';
 import { hubPortOver, runAgent, SYSTEM_CLOCK, type Log } from './agent/index.ts';
 import { openAttemptRecords } from './agent/attempt-records.ts';
 import { loadBackend, type Backend } from './backends/index.ts';
+import { withExclusiveLock } from './backends/process/exclusive-lock.ts';
 import { readConfig, type RunnerConfig } from './config.ts';
 import { openEnvironments } from './handlers/local-environments.ts';
 import { prepareHandler } from './handlers/prepare.ts';
@@ -14,9 +16,23 @@ import { executionName } from '@trainyard/plugin-sdk';
 import { openDatasetStore } from './work/dataset-store.ts';
 import { openPackageStore } from './work/package-store.ts';
 
+/** What the other agent of a machine, the validator, shares with this one. */
+export { readConfig, scaledTimings, type RunnerConfig } from './config.ts';
+export { EnvironmentFailed, type EnvironmentStore } from './handlers/environment-store.ts';
+export { openEnvironments } from './handlers/local-environments.ts';
+export { packageDownload } from './handlers/open-inputs.ts';
+export { outcomeOfPreparing } from './handlers/preparing-failure.ts';
+export { readIdentity } from './runner-identity.ts';
+
 /** Runs until the signal fires; trainers go on and are taken up at the next start. */
 export async function startRunner(config: RunnerConfig, signal: AbortSignal, log: Log = pino()): Promise<void> {
   const { home } = config;
+  await mkdir(home, { recursive: true });
+  // Two runners on one home would take each other's executions for their own.
+  await withExclusiveLock(join(home, 'runner.lock'), () => runAt(home, config, signal, log), { waitMs: 10_000, signal });
+}
+
+async function runAt(home: string, config: RunnerConfig, signal: AbortSignal, log: Log): Promise<void> {
   const identity = await readIdentity(home, 'runner');
   const agent = config.agentName ?? identity.name;
   const { installation } = identity;

@@ -135,7 +135,7 @@ class Validation {
     }
     this.#findings.push(...reading.findings);
     this.#content = reading.content;
-    const seconds = (performance.now() - begun) / 1000;
+    const seconds = secondsSince(begun);
     this.#done.push(...packageStages(this.#findings, reading.content !== null, seconds));
     this.#report('The package was read', null);
     return reading.sha256;
@@ -146,7 +146,7 @@ class Validation {
     if (content === null) throw new Error('a package without errors has no content');
     const { backend, installation, signal, limits } = this.#options;
     const begun = performance.now();
-    const seconds = (): number => (performance.now() - begun) / 1000;
+    const seconds = (): number => secondsSince(begun);
     this.#report('Extracting the package', 'contract');
     const folder = await this.#extract(digest);
     let environment: BuiltEnvironment;
@@ -194,6 +194,10 @@ class Validation {
     });
     this.#options.onProgress?.({ stages, findings: [...this.#findings], sentence });
   }
+}
+
+function secondsSince(begun: number): number {
+  return Math.round(performance.now() - begun) / 1000;
 }
 
 async function* chunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
