@@ -73,7 +73,7 @@ def describe_export(run: Run, out: Path, spec: ExportSpec) -> dict[str, Any]:
             "checkpointSha256": run.checkpoint_digest,
             "datasetDigest": run.origin.get("datasetDigest"),
             "configDigest": run.origin.get("configDigest"),
-            "metrics": spec.metrics,
+            "metrics": spec.metrics or run.origin.get("metrics", {}),
         },
         "artifact": {"format": format_, "precision": precision, "opset": tensors.get("opset"), "dynamic": dynamic, "files": files},
         "inputs": inputs,

@@ -67,6 +67,7 @@ class Run(Inference):
         self.document: dict[str, Any] | None = None
         self._on_stop: Callable[[], None] | None = None
         self._effective: dict[str, dict[str, Any]] = {}
+        self._scores: dict[str, float] = {}
         self._began: tuple[float, float] | None = None
         metric = config.get("eval_metric") or manifest.primary(job.task)[0]
         self.eval_metric = str(metric)
@@ -147,6 +148,8 @@ class Run(Inference):
             self.step = max(self.step, step)
         elif split == "train":
             self.step += 1
+        if split == "val":
+            self._scores = {name: float(value) for name, value in values.items()}
         self.events.metric(split, self.step, epoch if epoch is not None else self.epoch, values)
 
     def epochs(self, start: int = 0, total: int | None = None) -> Iterator[int]:
@@ -216,7 +219,7 @@ class Run(Inference):
         origin = {
             "schema": "trainyard-checkpoint@1", "trainer": f"{self.manifest.name}@{self.manifest.version}", "task": self.task,
             "model": self.model, "classes": list(self.classes), "config": self.config.as_dict(), "step": self.step, "epoch": epoch,
-            "configDigest": self.job.config_digest, "datasetDigest": (self.job.dataset or {}).get("digest"),
+            "metrics": self._scores if metric is not None else {}, "configDigest": self.job.config_digest, "datasetDigest": (self.job.dataset or {}).get("digest"),
         }  # fmt: skip
 
         def fill(folder: Path) -> str:
