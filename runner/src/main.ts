@@ -29,7 +29,10 @@ export async function startRunner(config: RunnerConfig, signal: AbortSignal, log
   const { home } = config;
   await mkdir(home, { recursive: true });
   // Two runners on one home would take each other's executions for their own.
-  await withExclusiveLock(join(home, 'runner.lock'), () => runAt(home, config, signal, log), { waitMs: 10_000, signal });
+  await withExclusiveLock(join(home, 'runner.lock'), () => runAt(home, config, signal, log), {
+    waitMs: 10_000,
+    signal,
+  });
 }
 
 async function runAt(home: string, config: RunnerConfig, signal: AbortSignal, log: Log): Promise<void> {

@@ -195,19 +195,18 @@ async function renewForEver(
 ): Promise<void> {
   while (!signal.aborted) {
     const keys = [...held.values()].map(({ claimed }) => ({ attempt: claimed.id, fence: claimed.fence }));
-    if (keys.length > 0) {
-      try {
-        for (const renewal of await deps.hub.renew(plan.agent, keys, signal)) {
-          const entry = held.get(renewal.attempt);
-          const asked = keys.find((key) => key.attempt === renewal.attempt);
-          // An answer to an older fence says nothing about the one that was given since.
-          if (entry === undefined || entry.claimed.fence !== asked?.fence) continue;
-          if (renewal.answer === 'gone') entry.end.abort('superseded' satisfies WorkEnd);
-          if (renewal.answer === 'stop' && renewal.stop !== undefined) entry.stop.ask(renewal.stop);
-        }
-      } catch (error) {
-        if (!signal.aborted) deps.log.warn({ error: String(error) }, 'leases could not be renewed');
+    // Also with nothing held: the hub learns which of its attempts this agent has forgotten.
+    try {
+      for (const renewal of await deps.hub.renew(plan.agent, keys, signal)) {
+        const entry = held.get(renewal.attempt);
+        const asked = keys.find((key) => key.attempt === renewal.attempt);
+        // An answer to an older fence says nothing about the one that was given since.
+        if (entry === undefined || entry.claimed.fence !== asked?.fence) continue;
+        if (renewal.answer === 'gone') entry.end.abort('superseded' satisfies WorkEnd);
+        if (renewal.answer === 'stop' && renewal.stop !== undefined) entry.stop.ask(renewal.stop);
       }
+    } catch (error) {
+      if (!signal.aborted) deps.log.warn({ error: String(error) }, 'leases could not be renewed');
     }
     await deps.clock.sleep(deps.timings.renew * 1000 * (0.8 + Math.random() * 0.4), signal);
   }

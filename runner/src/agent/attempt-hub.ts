@@ -10,7 +10,7 @@ import { untilHubAnswers } from './retry.ts';
  */
 export interface AttemptHub {
   begin(execution: string): Promise<void>;
-  /** Never waits for an absent hub: the next phase replaces it. */
+  /** Waits for an absent hub only with `running`, which moves the job; any other phase is replaced by the next. */
   phase(report: PhaseReport): Promise<void>;
   events(firstSeq: number, lines: readonly string[]): Promise<number>;
   log(stream: LogStream, offset: number, bytes: Uint8Array): Promise<number>;
@@ -32,7 +32,10 @@ export function attemptHubOver(
   const patiently = <T>(call: () => Promise<T>): Promise<T> => untilHubAnswers(call, { clock, signal, onWait });
   return {
     begin: (execution) => patiently(() => port.begin(key(), execution, signal)),
-    phase: (report) => port.phase(key(), report, signal),
+    phase(report) {
+      const call = (): Promise<void> => port.phase(key(), report, signal);
+      return report.phase === 'running' ? patiently(call) : call();
+    },
     events: (firstSeq, lines) => patiently(() => port.events(key(), firstSeq, lines, signal)),
     log: (stream, offset, bytes) => patiently(() => port.log(key(), stream, offset, bytes, signal)),
     artifact: (announcement) => patiently(() => port.artifact(key(), announcement, signal)),

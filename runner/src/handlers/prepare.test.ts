@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { FakeAttempt } from '../testing/fake-hub.ts';
+import type { FakeAttempt } from '../testing/fake-attempt.ts';
 import { outcomeOf, RunnerBench } from '../testing/runner-for-tests.ts';
 import { scriptedPackage, type PackedTrainer } from '../testing/scripted-package.ts';
 import { progressOf } from './local-environments.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import type { RunJobSpec, StoredArtifact } from '@trainyard/plugin-sdk';
-import type { FakeAttempt } from '../testing/fake-hub.ts';
+import type { FakeAttempt } from '../testing/fake-attempt.ts';
 import { digitsSnapshot, referencePackage } from '../testing/reference-package.ts';
 import { outcomeOf, RunnerBench } from '../testing/runner-for-tests.ts';
 

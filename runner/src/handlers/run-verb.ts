@@ -57,7 +57,7 @@ export function runVerbHandler(deps: RunVerbDeps): Handler {
     work.whenOver(() => deps.backend.remove(begun));
     await work.remember(begun.executionId ?? begun.name);
     await work.hub.begin(begun.executionId ?? begun.name);
-    if (work.stop.current === null) await work.hub.phase({ phase: 'running' }).catch(() => undefined);
+    await work.hub.phase({ phase: 'running' });
     const exported = spec.export;
     return carryOut(work, {
       backend: deps.backend,

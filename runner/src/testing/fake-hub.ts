@@ -1,58 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import {
-  parseEventLine,
-  Problem,
-  type AnyEvent,
-  type JobSpec,
-  type Outcome,
-  type StoredArtifact,
-} from '@trainyard/plugin-sdk';
+import type { AddressInfo, Socket } from 'node:net';
+import { parseEventLine, Problem, type AnyEvent, type Outcome } from '@trainyard/plugin-sdk';
 import type { ClaimedAttempt, StopAsked } from '@trainyard/plugin-sdk/api';
-
-/** A hub in memory for tests of agents: the routes of agents over real HTTP, with leases, fences, marks and blobs. Strict like the real one. */
-
-export interface FakeJob {
-  readonly spec: JobSpec;
-  readonly resume?: StoredArtifact | null;
-  /** Bytes by hex digest that the attempt may download. */
-  readonly inputs?: ReadonlyMap<string, Uint8Array>;
-  readonly snapshot?: Uint8Array;
-}
-
-export interface FakeArtifact {
-  readonly kind: string;
-  readonly path: string;
-  readonly sha256: string;
-  readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
-  readonly meta: Readonly<Record<string, unknown>>;
-}
-
-export interface FakeAttempt {
-  readonly id: string;
-  readonly job: string;
-  readonly number: number;
-  fence: number;
-  readonly work: FakeJob;
-  state: 'queued' | 'claimed' | 'gone' | 'finished';
-  execution: string | null;
-  renewedAt: number;
-  renewals: number;
-  stop: StopAsked | null;
-  phases: { phase: string; sentence?: string; progress?: number }[];
-  next: number;
-  /** Lines in the order they were stored; a double or missing one would show here. */
-  lines: string[];
-  log: { stdout: Buffer; stderr: Buffer };
-  artifacts: FakeArtifact[];
-  outcome: Outcome | null;
-  /** Lines that came again and were dropped. */
-  repeated: number;
-}
+import type { FakeArtifact, FakeAttempt, FakeJob } from './fake-attempt.ts';
 
 type Body = Record<string, unknown>;
 
+/** A hub in memory for tests of agents: the routes of agents over real HTTP, with leases, fences, marks and blobs. Strict like the real one. */
 export class FakeHub {
   readonly attempts: FakeAttempt[] = [];
   readonly blobs = new Map<string, Buffer>();
@@ -63,7 +18,7 @@ export class FakeHub {
   #fence = 0;
   #away = false;
   readonly #streams = new Set<ServerResponse>();
-  readonly #sockets = new Set<import('node:net').Socket>();
+  readonly #sockets = new Set<Socket>();
 
   get url(): string {
     return `http://127.0.0.1:${this.#port}`;

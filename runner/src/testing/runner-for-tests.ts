@@ -5,7 +5,8 @@ import type { Log } from '../agent/index.ts';
 import { SILENT_LOG } from '../agent/index.ts';
 import { scaledTimings, type RunnerConfig } from '../config.ts';
 import { startRunner } from '../main.ts';
-import { FakeHub, type FakeAttempt } from './fake-hub.ts';
+import type { FakeAttempt } from './fake-attempt.ts';
+import { FakeHub } from './fake-hub.ts';
 
 /** A fake hub with a runner of its own home, for one test file. */
 export class RunnerBench {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { snapshotDigest, type Digest, type RunJobSpec } from '@trainyard/plugin-sdk';
 import { writePackage, writeTarGz } from '@trainyard/plugin-sdk/archive';
-import type { FakeJob } from './fake-hub.ts';
+import type { FakeJob } from './fake-attempt.ts';
 
 /** The scripted trainer as a package, and jobs that run a script. */
 

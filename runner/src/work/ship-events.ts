@@ -23,7 +23,7 @@ export class EventShipper {
   #pending: SequencedEvent[] = [];
   #pendingBytes = 0;
   #urgent = false;
-  #loop: Promise<void> | null = null;
+  #sending = false;
   #failure: unknown = null;
   #wake: (() => void) | null = null;
   #changed: (() => void)[] = [];
@@ -37,7 +37,7 @@ export class EventShipper {
     this.#throwFailure();
     this.#pending.push(event);
     this.#pendingBytes += event.line.length;
-    this.#loop ??= this.#send();
+    if (!this.#sending) void this.#send();
     if (this.#pendingBytes >= this.#rules.batchBytes) this.#wake?.();
     while (this.#pendingBytes > this.#rules.pendingBytes && this.#failure === null) await this.#change();
     this.#throwFailure();
@@ -69,6 +69,7 @@ export class EventShipper {
   }
 
   async #send(): Promise<void> {
+    this.#sending = true;
     try {
       while (this.#pending.length > 0) {
         if (!this.#urgent && this.#pendingBytes < this.#rules.batchBytes) await this.#pause();
@@ -90,7 +91,7 @@ export class EventShipper {
       const next: unknown = error instanceof Problem && error.code === 'events-gap' ? error.info.extra?.['next'] : null;
       this.#failure = typeof next === 'number' ? new Rewind(next) : error;
     } finally {
-      this.#loop = null;
+      this.#sending = false;
       this.#tell();
     }
   }
@@ -110,13 +111,12 @@ export class EventShipper {
 
   #pause(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(go, this.#rules.wait);
-      const shipper = this;
-      function go(): void {
+      const go = (): void => {
         clearTimeout(timer);
-        shipper.#wake = null;
+        this.#wake = null;
         resolve();
-      }
+      };
+      const timer = setTimeout(go, this.#rules.wait);
       this.#wake = go;
     });
   }
