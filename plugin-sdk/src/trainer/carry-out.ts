@@ -9,7 +9,8 @@ import { DatasetError, StopRequest, TrainerError, Unsupported } from './errors.t
 import type { EventWriter } from './event-writer.ts';
 import { decidingMetric, exportOptions, requireConfig, requireSupported } from './job-checks.ts';
 import { fileIn, type Job } from './job-file.ts';
-import { Run, type RunParts } from './run.ts';
+import { Run } from './run.ts';
+import type { RunParts } from './run-parts.ts';
 import type { StopWatch } from './stop-watch.ts';
 import type { TrainerPackage } from './trainer-package.ts';
 import { UsageMeter } from './usage-meter.ts';

@@ -16,7 +16,8 @@ export {
 } from './errors.ts';
 export { decodePng, encodePng, toGrey, type Picture } from './png.ts';
 export { Random } from './random.ts';
-export { Run, type CheckpointState } from './run.ts';
+export { Run } from './run.ts';
+export type { CheckpointState } from './run-parts.ts';
 export { readSafetensors, writeSafetensors, type Tensor } from './safetensors.ts';
 export { rank, scoreClassification, type ClassScore, type Scores } from './scores.ts';
 export { sha256Hex } from './stored-files.ts';

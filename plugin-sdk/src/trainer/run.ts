@@ -1,47 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { CheckpointEntry, CheckpointStore } from './checkpoint-store.ts';
-import { listPictures, type Dataset, type DatasetClass, type Sample } from './dataset-folder.ts';
-import type { EffectiveConfig, EffectiveDetails } from './effective-config.ts';
+import type { Dataset, DatasetClass, Sample } from './dataset-folder.ts';
+import type { EffectiveDetails } from './effective-config.ts';
 import { DatasetError, InputError } from './errors.ts';
-import type { EventWriter, Split } from './event-writer.ts';
+import type { Split } from './event-writer.ts';
 import { fileIn, type Job } from './job-file.ts';
 import type { JsonObject } from './json-value.ts';
-import { decodePng, type Picture } from './png.ts';
+import { listSource, readPictures } from './picture-reader.ts';
+import type { Picture } from './png.ts';
 import { ResultFiles, type Timing } from './result-files.ts';
+import type { CheckpointState, Phase, RunParts } from './run-parts.ts';
 import type { ClassScore, Scores } from './scores.ts';
-import type { StopWatch } from './stop-watch.ts';
 import { sha256Hex } from './stored-files.ts';
 import { openState, requireDigest, requireSameJob, type StoredState } from './stored-state.ts';
 import type { TrainerPackage } from './trainer-package.ts';
-import type { UsageMeter } from './usage-meter.ts';
-
-export type Phase = 'prepare' | 'train' | 'evaluate' | 'export' | 'predict' | 'finalize';
-
-export interface CheckpointState {
-  readonly files: Readonly<Record<string, string | Uint8Array>>;
-  readonly step: number;
-  /** Epochs done; a fraction inside an epoch. */
-  readonly epoch: number;
-  readonly format?: string;
-  /** Value of the metric that decides `best`, when this checkpoint was validated. */
-  readonly metric?: number;
-  readonly periodic?: boolean;
-}
-
-export interface RunParts {
-  readonly job: Job;
-  readonly trainer: TrainerPackage;
-  readonly config: JsonObject;
-  readonly options: JsonObject;
-  readonly dataset: Dataset | null;
-  readonly writer: EventWriter;
-  readonly watch: StopWatch;
-  readonly usage: UsageMeter;
-  readonly effective: EffectiveConfig;
-  readonly store: CheckpointStore | null;
-  readonly decides: { readonly name: string; readonly minimise: boolean };
-}
 
 /**
  * What a trainer function works with. One per process; calls are made one after the other. Await `safePoint` at least once per batch: it lets
@@ -61,7 +34,6 @@ export class Run {
   readonly #results = new ResultFiles();
   #saver: (() => CheckpointState | null) | null = null;
   #step = 0;
-  #skipped = 0;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -124,43 +96,20 @@ export class Run {
 
   /** Decoded pictures of a split in list order. Those that cannot be read are counted and left out. */
   async *pictures(split: string): AsyncGenerator<{ sample: Sample; picture: Picture }> {
-    for (const sample of this.samples(split)) {
-      await this.safePoint();
-      const picture = this.#decode(fileIn(this.dataset.folder, sample.path), sample.path);
-      if (picture !== null) yield { sample, picture };
-    }
-    this.#reportSkipped();
+    const { folder } = this.dataset;
+    yield* readPictures(
+      this,
+      this.samples(split).map((sample) => ({ sample, path: sample.path, file: fileIn(folder, sample.path) })),
+    );
   }
 
   /** Pictures of a predict job, sorted by path; `path` is relative to the source folder. */
   async *sourcePictures(): AsyncGenerator<{ path: string; picture: Picture }> {
     const folder = fileIn(this.job.folder, this.job.predict.source);
-    for (const path of listSource(folder, this.job.predict.source)) {
-      await this.safePoint();
-      const picture = this.#decode(fileIn(folder, path), path);
-      if (picture !== null) yield { path, picture };
-    }
-    this.#reportSkipped();
-  }
-
-  #decode(file: string, path: string): Picture | null {
-    try {
-      return decodePng(readFileSync(file));
-    } catch (error) {
-      this.#skipped += 1;
-      if (this.#skipped <= 20) this.log('warn', `${path}: ${error instanceof Error ? error.message : String(error)}`);
-      return null;
-    }
-  }
-
-  #reportSkipped(): void {
-    if (this.#skipped === 0) return;
-    this.warn(
-      'images_skipped',
-      `${this.#skipped} pictures could not be read and were left out.`,
-      'Run validate to see which.',
+    yield* readPictures(
+      this,
+      listSource(folder, this.job.predict.source).map((path) => ({ path, file: fileIn(folder, path) })),
     );
-    this.#skipped = 0;
   }
 
   get stopping(): boolean {
@@ -338,16 +287,5 @@ export class Run {
   #store(): CheckpointStore {
     if (this.#parts.store === null) throw new TypeError(`checkpoints belong to train, not to ${this.job.command}`);
     return this.#parts.store;
-  }
-}
-
-function listSource(folder: string, shown: string): string[] {
-  try {
-    return listPictures(folder);
-  } catch (cause) {
-    throw new InputError(`There is no folder of pictures at ${shown}.`, {
-      hint: 'See "predict.source" in job.json.',
-      cause,
-    });
   }
 }
