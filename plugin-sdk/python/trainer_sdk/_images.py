@@ -41,14 +41,14 @@ def image_size(path: Path) -> tuple[int, int]:
     """Width and height from the header."""
     with path.open("rb") as file:
         head = file.read(32)
-        if head.startswith(_PNG) and head[12:16] == b"IHDR":
+        if head.startswith(_PNG) and head[12:16] == b"IHDR" and len(head) >= 24:
             size = struct.unpack(">II", head[16:24])
         elif head[:2] == b"\xff\xd8":
             size = _jpeg_walk(path.read_bytes(), to_end=False)
         elif head[:2] == b"BM" and len(head) >= 26:
             width, height = struct.unpack("<ii", head[18:26])
             size = (width, abs(height))
-        elif head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        elif head[:4] == b"RIFF" and head[8:12] == b"WEBP" and len(head) >= 30:
             size = _webp_size(head)
         else:
             raise ImageProblem("not a PNG, JPEG, BMP or WebP file")
@@ -59,8 +59,13 @@ def image_size(path: Path) -> tuple[int, int]:
 
 def check_image(path: Path) -> tuple[int, int]:
     """Size, after looking through the whole file for damage; raises ImageProblem."""
-    size = image_size(path)
-    data = path.read_bytes()
+    try:
+        return _check(image_size(path), path.read_bytes())
+    except (struct.error, IndexError):
+        raise ImageProblem("the file is cut short") from None
+
+
+def _check(size: tuple[int, int], data: bytes) -> tuple[int, int]:
     if data.startswith(_PNG):
         _png_rows(data)
     elif data[:2] == b"\xff\xd8":
