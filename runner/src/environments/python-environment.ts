@@ -7,7 +7,7 @@ import { withExclusiveLock } from '../backends/process/exclusive-lock.ts';
 import { BuildProgress, type EnvironmentProgress } from './build-progress.ts';
 import { EnvironmentError, explainFailure } from './environment-error.ts';
 import { readLockFile } from './lock-file.ts';
-import { findPythons, fitsPython, type Python } from './pythons.ts';
+import { defaultPython, findPythons, fitsPython, type Python } from './pythons.ts';
 import { runTool } from './run-tool.ts';
 
 export { EnvironmentError } from './environment-error.ts';
@@ -218,7 +218,10 @@ function findUv(): Promise<readonly string[] | null> {
   return uvKnown;
 }
 
+/** The machine's own python3 where it fits: the newest one often lacks ready-made packages. */
 async function choosePython(range: string): Promise<Python | null> {
+  const own = await defaultPython();
+  if (own !== null && fitsPython(own.version, range)) return own;
   return (await findPythons()).find((python) => fitsPython(python.version, range)) ?? null;
 }
 

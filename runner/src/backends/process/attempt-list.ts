@@ -15,17 +15,19 @@ export interface ListedAttempt {
 
 /** Everything below the attempts folder, of every installation; sweeps away what dead runners were making or removing. */
 export async function listAttempts(attempts: string): Promise<readonly ListedAttempt[]> {
-  const found: ListedAttempt[] = [];
-  for (const name of await readdir(attempts).catch(() => [])) {
-    if (name.startsWith('.')) {
-      await sweep(join(attempts, name));
-      continue;
-    }
-    const folder = new AttemptFolder(join(attempts, name));
-    const record = await folder.record();
-    if (record !== null) found.push({ folder, record, state: await readState(folder) });
-  }
-  return found;
+  const names = await readdir(attempts).catch(() => []);
+  const listed = await Promise.all(
+    names.map(async (name): Promise<ListedAttempt | null> => {
+      if (name.startsWith('.')) {
+        await sweep(join(attempts, name));
+        return null;
+      }
+      const folder = new AttemptFolder(join(attempts, name));
+      const record = await folder.record();
+      return record === null ? null : { folder, record, state: await readState(folder) };
+    }),
+  );
+  return listed.filter((attempt) => attempt !== null);
 }
 
 async function sweep(path: string): Promise<void> {

@@ -58,6 +58,7 @@ class ProcessBackend implements Backend {
   readonly #pollMs: number;
   readonly #shim: string;
   readonly #programs: Programs;
+  #granting: Promise<unknown> = Promise.resolve();
   readonly #starting = new Map<string, Promise<Handle>>();
   /** Names whose leftovers were already looked for. */
   readonly #settled = new Map<string, Promise<void>>();
@@ -114,17 +115,24 @@ class ProcessBackend implements Backend {
         'Fill the job folder before the start.',
       );
     }
-    return withExclusiveLock(join(this.#attempts, '.grant.lock'), async () => {
-      const attempts = await listAttempts(this.#attempts);
-      const busy = busyDevices(attempts);
-      const taken = work.device.uuids.find((uuid) => busy.has(uuid));
-      if (taken !== undefined) throw new Unavailable(`The graphics card ${taken} is in use by ${busy.get(taken)}.`);
-      const record = recordOf(work, await grantCores(work.cpus, attempts), await kernelOutOfMemoryKills());
-      if (await folder.create(record)) return record;
-      const other = await folder.record();
-      if (other === null) throw new Unavailable(`The execution ${work.name} is just being removed.`);
-      return other;
-    });
+    // In a queue here, by the lock with other runners: many starts at once should not all poll the lock.
+    const granted = this.#granting.then(() =>
+      withExclusiveLock(join(this.#attempts, '.grant.lock'), () => this.#grant(folder, work)),
+    );
+    this.#granting = granted.catch(() => null);
+    return granted;
+  }
+
+  async #grant(folder: AttemptFolder, work: WorkSpec): Promise<ProcessRecord> {
+    const attempts = await listAttempts(this.#attempts);
+    const busy = busyDevices(attempts);
+    const taken = work.device.uuids.find((uuid) => busy.has(uuid));
+    if (taken !== undefined) throw new Unavailable(`The graphics card ${taken} is in use by ${busy.get(taken)}.`);
+    const record = recordOf(work, await grantCores(work.cpus, attempts), await kernelOutOfMemoryKills());
+    if (await folder.create(record)) return record;
+    const other = await folder.record();
+    if (other === null) throw new Unavailable(`The execution ${work.name} is just being removed.`);
+    return other;
   }
 
   async #launch(folder: AttemptFolder, work: WorkSpec, record: ProcessRecord): Promise<void> {
