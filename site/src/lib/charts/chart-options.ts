@@ -15,7 +15,7 @@ export interface ChartLook {
   readonly onZoom: (zoomed: boolean) => void;
 }
 
-const FONT = '11px ui-sans-serif, system-ui, "Liberation Sans", sans-serif';
+const FONT = '11px Inter, -apple-system, "Segoe UI", "Noto Sans CJK KR", sans-serif';
 
 /** Options of uPlot for one chart: quiet axes, shared crosshair, drag to zoom, marks for the best point and for resumes. */
 export function chartOptions(look: ChartLook): uPlot.Options {
@@ -28,7 +28,7 @@ export function chartOptions(look: ChartLook): uPlot.Options {
   return {
     width: look.width,
     height: look.height,
-    padding: [8, 10, 0, 0],
+    padding: [8, 20, 0, 0],
     legend: { show: false },
     cursor: {
       sync: { key: look.syncKey, setSeries: false },
@@ -37,9 +37,7 @@ export function chartOptions(look: ChartLook): uPlot.Options {
     },
     scales: {
       x: { time: false },
-      y: look.logarithmic
-        ? { distr: 3 }
-        : { range: { min: { pad: 0.08, soft: 0, mode: 2 }, max: { pad: 0.08, soft: 0, mode: 2 } } },
+      y: look.logarithmic ? { distr: 3 } : { range: (_, low, high) => yRange(low, high) },
     },
     axes: [
       { ...axis, grid: { show: false }, size: 26, gap: 4, space: 70 },
@@ -70,6 +68,19 @@ export function chartOptions(look: ChartLook): uPlot.Options {
       draw: [(chart) => drawMarks(chart, look)],
     },
   };
+}
+
+/** Room above and below; zero is in the picture when the values are near it, never forced far away from them. */
+function yRange(low: number | null, high: number | null): [number, number] {
+  if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
+  const span = high - low === 0 ? Math.abs(high) || 1 : high - low;
+  const bottom = low >= 0 && low <= span * 0.35 ? 0 : low - span * 0.08;
+  return [
+    bottom,
+    high <= 1 && high > 0.9 && low >= 0
+      ? Math.max(high, Math.min(1, high + span * 0.08)) + span * 0.02
+      : high + span * 0.08,
+  ];
 }
 
 function pointsOf(column: ArrayLike<unknown> | undefined): number {

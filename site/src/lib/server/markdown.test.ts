@@ -20,8 +20,9 @@ test('pictures of other hosts become links, those of the package come from the r
   assert.match(html, /src="\/file\?path=docs\/b.png"/);
 });
 
-test('headings step down by one so that the page keeps a single first heading; tables are kept', async () => {
+test('a first heading steps everything down, so that the page keeps a single one; tables are kept', async () => {
   const html = await renderMarkdown('# Title\n\n| a | b |\n| - | - |\n| 1 | 2 |');
   assert.match(html, /<h2>Title<\/h2>/);
   assert.match(html, /<table>/);
+  assert.match(await renderMarkdown('## Part'), /<h2>Part/);
 });

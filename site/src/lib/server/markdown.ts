@@ -18,6 +18,10 @@ const MAX_TEXT = 400_000;
 
 /** Pictures of other hosts would tell them who reads this; they become links. Relative ones come out of the package. */
 function mendAddresses(fileUrl: ((path: string) => string) | undefined) {
+  let shift = 0;
+  function hasTitle(node: Tree): boolean {
+    return node.tagName === 'h1' || (node.children ?? []).some(hasTitle);
+  }
   function mend(node: Tree): Tree {
     const children = node.children?.map(mend);
     const next: Tree = children === undefined ? node : { ...node, children };
@@ -25,7 +29,7 @@ function mendAddresses(fileUrl: ((path: string) => string) | undefined) {
     if (next.tagName === 'a' && /^https?:/.test(String(next.properties?.['href'] ?? '')))
       return { ...next, properties: { ...next.properties, rel: ['nofollow', 'noopener', 'noreferrer'] } };
     if (/^h[1-6]$/.test(next.tagName ?? ''))
-      return { ...next, tagName: `h${Math.min(6, Number(next.tagName?.slice(1)) + 1)}` };
+      return { ...next, tagName: `h${Math.min(6, Number(next.tagName?.slice(1)) + shift)}` };
     return next;
   }
   function mendPicture(node: Tree): Tree {
@@ -41,7 +45,11 @@ function mendAddresses(fileUrl: ((path: string) => string) | undefined) {
     if (fileUrl === undefined || source.startsWith('/') || source.includes(':')) return { type: 'text', value: alt };
     return { ...node, properties: { ...node.properties, src: fileUrl(source.replace(/^\.\//, '')), loading: 'lazy' } };
   }
-  return (tree: Tree): Tree => mend(tree);
+  return (tree: Tree): Tree => {
+    // The page has the first heading; a text with one of its own steps down.
+    shift = hasTitle(tree) ? 1 : 0;
+    return mend(tree);
+  };
 }
 
 /** Markdown of an author → clean HTML: raw HTML is dropped, the rest passes an allow-list. `fileUrl` answers pictures of the package. */

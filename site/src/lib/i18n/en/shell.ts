@@ -3,6 +3,8 @@ export const shell = {
   skip: 'Skip to content',
   search: 'Search trainers',
   searchShort: 'Search',
+  searchEverywhere: 'From every page',
+  actions: 'Actions',
   trainers: 'Trainers',
   runs: 'Runs',
   datasets: 'Datasets',

@@ -38,10 +38,13 @@ export function runStations(run: RunShape, attempts: readonly AttemptLike[], t: 
     : (ALIASES[run.phase ?? ''] ?? run.phase ?? 'queued');
   const at = Math.max(0, ORDER.indexOf(phase));
   const broken = run.state === 'failed';
+  const brokenAt = newest === undefined ? 0 : run.startedAt === null ? 1 : 2;
 
   function stateOf(index: number): StationState {
     if (index === ORDER.length - 1)
       return run.state === 'succeeded' ? 'done' : broken ? 'failed' : phase === 'ended' ? 'skipped' : 'waiting';
+    // The stage that broke carries the cross; what comes after it was not reached.
+    if (broken) return index < brokenAt ? 'done' : index === brokenAt ? 'failed' : 'skipped';
     if (phase === 'ended') return newest === undefined && index > 0 ? 'skipped' : 'done';
     return index < at ? 'done' : index === at ? 'now' : 'waiting';
   }
