@@ -91,6 +91,8 @@ def seed_worker(_worker: int) -> None:
 
 def loader_of(images: Images, batches: Any, workers: int, cuda: bool) -> DataLoader:
     extra: dict[str, Any] = {"persistent_workers": True, "worker_init_fn": seed_worker} if workers else {}
+    # A generator of its own: starting an epoch must not draw from the global one, or a resumed run would see other augmentations.
+    extra["generator"] = torch.Generator()
     return DataLoader(images, batch_sampler=batches, num_workers=workers, collate_fn=collate, pin_memory=cuda, **extra)
 
 

@@ -26,7 +26,10 @@ def build(model: str, classes: int, size: int, drop: float = 0.0, drop_path: flo
     if weights is not None:
         options |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": _state_of(weights), "url": "", "hf_hub_id": None}}
     try:
-        return timm.create_model(model, **options)
+        net = timm.create_model(model, **options)
+        if cfg is not None and cfg.input_size[-1] != size:
+            _try_size(net, model, size, cfg.input_size[-1])
+        return net
     except TypeError as error:
         if drop_path is not None and "drop_path" in str(error):
             return build(model, classes, size, drop, None, weights)
@@ -40,6 +43,18 @@ def build(model: str, classes: int, size: int, drop: float = 0.0, drop_path: flo
         if weights is None:
             raise
         raise InputError(f"the weights do not fit {model}: {error}"[:1500], None, "input.checkpoint_incompatible") from error
+
+
+def _try_size(net: Any, model: str, size: int, own: int) -> None:
+    """One pass over an empty image: most networks tell only now that a size does not work."""
+    try:
+        with torch.inference_mode():
+            net.eval()(torch.zeros(1, 3, size, size))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        hint = f"Leave image_size empty: its own size is {own}."
+        raise Unsupported(f"{model} does not work at {size} px: {error}"[:500], hint) from error
+    finally:
+        net.train()
 
 
 def _state_of(path: Path) -> dict[str, Any]:

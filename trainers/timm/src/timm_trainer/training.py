@@ -107,6 +107,7 @@ class _Training:
         job, config, made = self.job, self.job.config, self.made
         self.batches.epoch, self.batches.skip = epoch, position
         self.position = position
+        self.loader.generator.manual_seed(job.seed * 1_000_003 + epoch)
         if made.mixup is not None and config.mixup_off_epoch:
             made.mixup.mixup_enabled = epoch < config.mixup_off_epoch
         self.net.train()
