@@ -57,6 +57,7 @@ async function installWhenStale() {
     await phase(`Installing packages (${first ? 'first start only' : 'the lockfile changed'})`, () =>
       runNpm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']),
     );
+    mkdirSync(join(root, 'node_modules'), { recursive: true });
     writeFileSync(join(root, 'node_modules', '.trainyard-stamp'), lockDigest());
   });
 }

@@ -78,7 +78,11 @@ process.exitCode = failed > 0 ? 1 : 0;
 function prepareSiteTypes(): void {
   const site = join(root, 'site');
   if (!existsSync(join(site, 'tsconfig.json')) || existsSync(join(site, '.svelte-kit', 'tsconfig.json'))) return;
-  spawnSync(join(site, 'node_modules', '.bin', 'svelte-kit'), ['sync'], { cwd: site, shell: process.platform === 'win32', stdio: 'ignore' });
+  spawnSync(join(site, 'node_modules', '.bin', 'svelte-kit'), ['sync'], {
+    cwd: site,
+    shell: process.platform === 'win32',
+    stdio: 'ignore',
+  });
 }
 
 function run([file = '', ...args]: readonly string[]): Promise<{ code: number | null; output: string }> {
