@@ -1,6 +1,13 @@
 import { Problem, TASKS, type FileEntry, type RunJobSpec, type StoredArtifact } from '@trainyard/plugin-sdk';
 import type { Preflight, RunInput } from '@trainyard/plugin-sdk/api';
-import { nearest, resolveConfig, type Config, type ConfigSchema } from '@trainyard/plugin-sdk/config';
+import {
+  nearest,
+  presetValuesFor,
+  resolveConfig,
+  type Config,
+  type ConfigSchema,
+  type Preset,
+} from '@trainyard/plugin-sdk/config';
 import { canRead, notFound } from '../platform/access.ts';
 import type { Principal } from '../platform/principal.ts';
 import { query } from '../platform/sql.ts';
@@ -238,7 +245,9 @@ export async function freezeRun(deps: RunDeps, principal: Principal, input: RunI
           schema,
           task,
           preset:
-            preset === undefined ? null : { id: String(preset['id']), values: (preset['values'] ?? {}) as Config },
+            preset === undefined
+              ? null
+              : { id: String(preset['id']), values: presetValuesFor(preset as unknown as Preset, schema, task) },
           values: (input.config ?? {}) as Config,
         })
       : { config: parent.config, digest: parent.config_digest, problems: [] };

@@ -15,7 +15,7 @@ export async function writeToRegistry(
   release: ReleaseRow & { package_sha512: string },
 ): Promise<void> {
   const name = `@${release.owner}/${release.name}`;
-  const integrity = `sha512-${Buffer.from(release.package_sha512, 'hex').toString('base64')}`;
+  const integrity = release.package_sha512;
   const file = `${name}-${release.version}.tgz`;
   const bytes = await buffer(Readable.from(await deps.blobs.read('packages', release.package_digest.slice(7))));
   const manifest = {
