@@ -123,7 +123,14 @@ export class CheckpointStore {
     const dropped = this.#history.filter((older) => older.kinds.length === 0 && !recent.has(older));
     this.#history = this.#history.filter((older) => !dropped.includes(older));
     const index = { schema: 'checkpoints@1', last: entry.id, best: this.best?.id ?? null, history: this.#history };
-    replaceFile(join(this.#folder, 'index.json'), `${JSON.stringify(index, null, 1)}\n`);
+    try {
+      replaceFile(join(this.#folder, 'index.json'), `${JSON.stringify(index, null, 1)}\n`);
+    } catch (error) {
+      // The old index still holds; what it does not name must not stay behind on a full disk.
+      rmSync(join(this.#folder, 'index.json.tmp'), { force: true });
+      rmSync(this.folderOf(entry), { recursive: true, force: true });
+      throw error;
+    }
     for (const older of dropped) rmSync(this.folderOf(older), { recursive: true, force: true });
   }
 }
