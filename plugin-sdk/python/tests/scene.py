@@ -71,7 +71,15 @@ class Scene(unittest.TestCase):
         classes = [{"index": index, "name": name.upper(), "dir": name} for index, name in enumerate(NAMES)]
         self.write_json(
             self.dataset / "dataset.json",
-            {"schema": "dataset@1", "name": "t", "task": "classify", "format": "imagefolder@1", "digest": DIGEST, "classes": classes, "splits": splits},
+            {
+                "schema": "dataset@1",
+                "name": "t",
+                "task": "classify",
+                "format": "imagefolder@1",
+                "digest": DIGEST,
+                "classes": classes,
+                "splits": splits,
+            },
         )
 
     def write_json(self, path: Path, value: Any) -> None:

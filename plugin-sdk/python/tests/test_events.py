@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import tempfile
 import time
 import unittest
@@ -18,7 +19,9 @@ REPOSITORY = SDK.parents[1]
 
 class Events(unittest.TestCase):
     def setUp(self) -> None:
-        self.path = Path(self.enterContext(tempfile.TemporaryDirectory())) / "events.jsonl"
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        self.path = folder / "events.jsonl"
         self.writer = EventWriter(self.path, StopFlag(None, 1))
 
     def read(self) -> list[dict[str, Any]]:
@@ -32,7 +35,13 @@ class Events(unittest.TestCase):
         self.writer.metric("val", 4, 2, {"top1": 0.6})
         self.writer.flush()
         got = [(event["split"], event["step"], event["values"]) for event in self.read()]
-        wanted = [("train", 1, {"a": 1}), ("train", 2, {"b": 2}), ("train", 3, {"a": 3}), ("val", 3, {"top1": 0.5}), ("val", 4, {"top1": 0.6})]
+        wanted = [
+            ("train", 1, {"a": 1}),
+            ("train", 2, {"b": 2}),
+            ("train", 3, {"a": 3}),
+            ("val", 3, {"top1": 0.5}),
+            ("val", 4, {"top1": 0.6}),
+        ]
         self.assertEqual(got, wanted)
 
     def test_not_finite_is_kept_among_good_values(self) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import struct
 import tempfile
 import unittest
@@ -43,7 +44,18 @@ class Yaml(unittest.TestCase):
             self.assertEqual(load_yaml(text), value, text)
 
     def test_refusals(self) -> None:
-        for text in ("a: &x 1", "a: *x", "a: 1\na: 2", "a: !!str 1", "a: .nan", "<<: {a: 1}", "a: [1", 'a: "x', "a: 1\n---\nb: 2", "a:\n\tb: 1"):
+        for text in (
+            "a: &x 1",
+            "a: *x",
+            "a: 1\na: 2",
+            "a: !!str 1",
+            "a: .nan",
+            "<<: {a: 1}",
+            "a: [1",
+            'a: "x',
+            "a: 1\n---\nb: 2",
+            "a:\n\tb: 1",
+        ):
             with self.assertRaises(YamlError, msg=text):
                 load_yaml(text)
 
@@ -63,7 +75,14 @@ class Config(unittest.TestCase):
             "grey": {"type": "number", "default": 1, "x-ui": {"when": {"pick": {"not": {"const": "a"}}}}},
         },
         "allOf": [{"if": {"properties": {"n": {"const": 8}}, "required": ["n"]}, "then": {"properties": {"rate": {"const": None}}}}],
-        "$defs": {"inner": {"type": "object", "additionalProperties": False, "properties": {"k": {"type": "integer"}}, "dependentRequired": {"k": ["l"]}}},
+        "$defs": {
+            "inner": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {"k": {"type": "integer"}},
+                "dependentRequired": {"k": ["l"]},
+            }
+        },
     }
 
     def test_accepts(self) -> None:
@@ -89,7 +108,10 @@ class Config(unittest.TestCase):
         self.assertEqual(set(greyed_keys(self.SCHEMA, {"pick": "a"}, "classify")), {"grey"})
 
     def test_the_real_schemas_accept_their_defaults_and_presets(self) -> None:
-        for schema_file in [*REPOSITORY.glob("trainers/*/config.schema.json"), REPOSITORY / "plugin-sdk/templates/python/config.schema.json"]:
+        for schema_file in [
+            *REPOSITORY.glob("trainers/*/config.schema.json"),
+            REPOSITORY / "plugin-sdk/templates/python/config.schema.json",
+        ]:
             schema = json.loads(schema_file.read_text())
             manifest = load_yaml((schema_file.parent / "trainer.yaml").read_text())
             for task in manifest["tasks"]:
@@ -103,7 +125,8 @@ class Config(unittest.TestCase):
 
 class Images(unittest.TestCase):
     def setUp(self) -> None:
-        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
 
     def file(self, data: bytes) -> Path:
         path = self.folder / f"{len(list(self.folder.iterdir()))}.bin"

@@ -195,7 +195,10 @@ class Documents(Scene):
         self.assertEqual((code, events[-1]["code"]), (65, "dataset.corrupt_image"))
         self.assertEqual(json.loads(out), json.loads((self.root / "output/validation.json").read_text()))
         self.assertEqual(json.loads(out)["problems"][0]["path"], "val/tall/001.png")
-        self.assertEqual(set(json.loads((self.root / "output/config.effective.json").read_text())["values"]), {"epochs", "pause", "flood", "mode", "shade"})
+        self.assertEqual(
+            set(json.loads((self.root / "output/config.effective.json").read_text())["values"]),
+            {"epochs", "pause", "flood", "mode", "shade"},
+        )
 
     def test_usage(self) -> None:
         process = self.start("dance")

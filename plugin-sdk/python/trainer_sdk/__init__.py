@@ -1,12 +1,12 @@
 """Trainyard's SDK for trainers in Python: standard library only, copied into the package that uses it.
 
-    app = Trainer.from_manifest("trainer.yaml")
+app = Trainer.from_manifest("trainer.yaml")
 
-    @app.train
-    def fit(run): ...
+@app.train
+def fit(run): ...
 
-    if __name__ == "__main__":
-        app.main()
+if __name__ == "__main__":
+    app.main()
 """
 
 from ._app import Trainer

@@ -18,8 +18,8 @@ from ._prepare import device_of, prepare
 from ._run import Run
 from ._stop import StopFlag
 from ._usage import Heartbeat
-from ._vocabulary import CONTRACT_VERSION, VERBS
 from ._verbs import Handlers, run_verb
+from ._vocabulary import CONTRACT_VERSION, VERBS
 
 Handler = Callable[..., Any]
 

@@ -175,5 +175,3 @@ def _readme(meta: dict[str, Any]) -> str:
     worst = max((entry["maxAbs"] for entry in check["outputs"]), default=0.0)
     lines += [f"Checked against the checkpoint with {check['runtime']} on {check['inputs']} images: largest difference {worst:.2g}.", ""]
     return "\n".join(lines)
-
-

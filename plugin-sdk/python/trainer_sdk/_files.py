@@ -47,9 +47,7 @@ def file_digest(path: Path) -> str:
 def list_files(folder: Path) -> list[dict[str, Any]]:
     """`{path, bytes, sha256}` of every file below, sorted by path."""
     files = sorted((file for file in folder.rglob("*") if file.is_file()), key=lambda file: file.relative_to(folder).as_posix())
-    return [
-        {"path": file.relative_to(folder).as_posix(), "bytes": file.stat().st_size, "sha256": file_digest(file)} for file in files
-    ]
+    return [{"path": file.relative_to(folder).as_posix(), "bytes": file.stat().st_size, "sha256": file_digest(file)} for file in files]
 
 
 def folder_digest(files: list[dict[str, Any]]) -> str:

@@ -37,7 +37,7 @@ class Manifest:
     def task(self, task_id: str) -> Json:
         for task in self.raw.get("tasks", []):
             if task.get("id") == task_id:
-                return task
+                return dict(task)
         known = [str(task.get("id")) for task in self.raw.get("tasks", [])]
         raise Unsupported(f"task {task_id} is not supported", _nearest(task_id, known), "unsupported.task")
 
@@ -67,7 +67,7 @@ class Manifest:
         if task not in found.get("tasks", [task]):
             hint = f"It does: {', '.join(found['tasks'])}."
             raise Unsupported(f"model {model_id} does not do {task}", hint, "unsupported.combination")
-        return found
+        return dict(found)
 
     def export(self, format_: str, task: str, model: Json, precision: str) -> Json:
         claims = [entry for entry in self.raw.get("exports", []) if entry.get("format") == format_]
@@ -81,7 +81,7 @@ class Manifest:
                 if precision not in claim.get("precisions", ["fp32"]):
                     hint = f"Offered: {', '.join(claim.get('precisions', ['fp32']))}."
                     raise Unsupported(f"{format_} in {precision} is not offered", hint, "unsupported.precision")
-                return claim
+                return dict(claim)
         raise Unsupported(f"{format_} is not offered for {model['id']} and {task}", None, "unsupported.combination")
 
     def resolve_pointer(self, pointer: str | None) -> Json | None:

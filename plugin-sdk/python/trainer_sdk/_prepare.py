@@ -140,7 +140,10 @@ def _check_resume(job: Job, store: CheckpointStore) -> None:
         if not (path / file["path"]).is_file() or file_digest(path / file["path"]) != file["sha256"]:
             raise InputError(f"{path.name}/{file['path']} is damaged", "Start the run anew.", "input.digest_mismatch")
     origin = read_origin(path)
-    pairs = (("config", job.config_digest, origin.get("configDigest")), ("dataset", (job.dataset or {}).get("digest"), origin.get("datasetDigest")))
+    pairs = (
+        ("config", job.config_digest, origin.get("configDigest")),
+        ("dataset", (job.dataset or {}).get("digest"), origin.get("datasetDigest")),
+    )
     for what, now, then in pairs:
         if now and then and now != then:
             hint = "A resume needs the same config and dataset; start a new run instead."

@@ -86,7 +86,9 @@ class Run(Inference):
         wanted = str(entry.get("sha256") or "").removeprefix("sha256:")
         inside = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
         if wanted and digest_of(path) != wanted and not (len(inside) == 1 and file_digest(inside[0]) == wanted):
-            raise InputError(f"the weights {entry.get('id')} are not what was asked for", "The file differs from its digest.", "input.digest_mismatch")
+            raise InputError(
+                f"the weights {entry.get('id')} are not what was asked for", "The file differs from its digest.", "input.digest_mismatch"
+            )
         return inside[0] if len(inside) == 1 else path
 
     @cached_property
@@ -212,14 +214,15 @@ class Run(Inference):
 
     def checkpoint(
         self, metric: float | None = None, files: Sequence[Path] | Path | None = None, periodic: bool = False,
-        resumable: bool = True, completed: int | None = None, **state: Any,
+        resumable: bool = True, completed: int | None = None, blobs: Mapping[str, bytes] | None = None, **state: Any,
     ) -> str:  # fmt: skip
-        """Saves state or foreign files; gives the id. `completed` = whole epochs done (default: the current one)."""
+        """Saves state, foreign files, named bytes; gives the id. `completed` = whole epochs done (default: the current one)."""
         epoch = completed if completed is not None else int(self.epoch or 0)
         origin = {
             "schema": "trainyard-checkpoint@1", "trainer": f"{self.manifest.name}@{self.manifest.version}", "task": self.task,
             "model": self.model, "classes": list(self.classes), "config": self.config.as_dict(), "step": self.step, "epoch": epoch,
-            "metrics": self._scores if metric is not None else {}, "configDigest": self.job.config_digest, "datasetDigest": (self.job.dataset or {}).get("digest"),
+            "metrics": self._scores if metric is not None else {}, "configDigest": self.job.config_digest,
+            "datasetDigest": (self.job.dataset or {}).get("digest"),
         }  # fmt: skip
 
         def fill(folder: Path) -> str:
@@ -229,6 +232,9 @@ class Run(Inference):
                 target.parent.mkdir(exist_ok=True)
                 shutil.copytree(file, target) if file.is_dir() else shutil.copyfile(file, target)
                 format_ = "pickle" if file.suffix in (".pt", ".pth", ".bin", ".pkl") else format_
+            for name, data in (blobs or {}).items():
+                (folder / "files").mkdir(exist_ok=True)
+                (folder / "files" / name).write_bytes(data)
             write_json(folder / _ORIGIN, origin)
             return format_
 
@@ -254,7 +260,9 @@ class Run(Inference):
                 try:
                     target.load_state_dict(values[name])
                 except (RuntimeError, ValueError, KeyError) as error:
-                    raise InputError(f"{name} does not fit the checkpoint: {error}"[:1500], None, "input.checkpoint_incompatible") from error
+                    raise InputError(
+                        f"{name} does not fit the checkpoint: {error}"[:1500], None, "input.checkpoint_incompatible"
+                    ) from error
         restore_rng(values.get("rng"))
         self.step = int(self.resumed_from["step"])
         return ResumeState(int(self.resumed_from["epoch"]), self.step, values, True)

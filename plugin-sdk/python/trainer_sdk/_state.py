@@ -81,7 +81,7 @@ def _unpack(value: Any, tensors: Mapping[str, Any]) -> Any:
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
-        (kind, inner), = value.items()
+        ((kind, inner),) = value.items()
         if kind == "$tensor":
             return tensors[inner]
         if kind == "$items":

@@ -11,7 +11,7 @@ from typing import Any
 
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_CONSTANTS = {"null": None, "Null": None, "NULL": None, "~": None, "": None}
+_CONSTANTS: dict[str, bool | None] = {"null": None, "Null": None, "NULL": None, "~": None, "": None}
 _CONSTANTS |= {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", '"': '"', "\\": "\\", "/": "/", " ": " ", "b": "\b", "e": "\x1b"}
 _MAX_DEPTH = 16
@@ -41,7 +41,8 @@ def _scalar(word: str, line: int) -> Any:
 
 
 def _quoted(text: str, at: int, line: int) -> tuple[str, int]:
-    quote, out, at = text[at], [], at + 1
+    quote, at = text[at], at + 1
+    out: list[str] = []
     while at < len(text):
         char = text[at]
         if quote == "'" and char == "'":
@@ -113,8 +114,7 @@ class _Reader:
     def document(self) -> Any:
         if self._peek() is not None and self.raw[self.at].rstrip() == "---":
             self.at += 1
-        first = self._peek()
-        if first is None:
+        if (first := self._peek()) is None:
             return None
         value = self._block(first[0], 0)
         if self._peek() is not None:
@@ -212,7 +212,7 @@ class _Reader:
             if text[end:].strip():
                 raise YamlError(f"line {line}: text after the closing quote")
             return value
-        while (more := self._peek()) is not None and more[0] > indent and indent >= 0:
+        while (more := self._peek()) is not None and more[0] > indent >= 0:
             if _key_end(more[1], self.at + 1) is not None:
                 raise YamlError(f"line {self.at + 1}: wrong indentation")
             text = f"{text} {more[1]}"

@@ -41,7 +41,9 @@ class Catalogue(unittest.TestCase):
 
     def test_describe_imports_no_framework(self) -> None:
         code = "import sys, timm_trainer.app; print([name for name in ('torch', 'timm', 'numpy', 'PIL') if name in sys.modules])"
-        out = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, check=True)
+        out = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, check=True
+        )
         self.assertEqual(out.stdout.strip(), "[]")
 
     def test_squash_and_crop_are_described(self) -> None:

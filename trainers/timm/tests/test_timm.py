@@ -1,6 +1,6 @@
 """The trainer with the real framework. Run with the environment of requirements.lock:
 
-    python -m unittest discover -s trainers/timm/tests
+python -m unittest discover -s trainers/timm/tests
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from scene import Scene  # noqa: E402
 from timm_trainer.app import app  # noqa: E402
 
 SMALL: dict[str, Any] = {
-    "epochs": 2, "batch": 8, "image_size": 32, "learning_rate": 0.004, "warmup_epochs": 0, "scale": [0.8, 1], "hflip": 0, "workers": 0, "seed": 1,
+    "epochs": 2, "batch": 8, "image_size": 32, "learning_rate": 0.004, "warmup_epochs": 0, "scale": [0.8, 1], "hflip": 0,
+    "workers": 0, "seed": 1,
 }  # fmt: skip
 
 
@@ -172,7 +173,9 @@ class Resume(Timm):
         (self.root / "output/events.jsonl").unlink()
         self.job("train", model="test_resnet", config=config)
         env = {**os.environ, "PYTHONPATH": str(SOURCE)}
-        process = subprocess.Popen([sys.executable, "-m", "timm_trainer", "train", "--job", str(self.root)], env=env, cwd="/tmp", stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "timm_trainer", "train", "--job", str(self.root)], env=env, cwd="/tmp", stderr=subprocess.PIPE
+        )
         self.wait_for(lambda events: any(event["type"] == "metric" and event["step"] >= step for event in events), 90)
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -192,7 +195,8 @@ class Settings(Timm):
 
     def test_everything_switched_on(self) -> None:
         config = {
-            "epochs": 2, "batch": 6, "image_size": 48, "learning_rate": None, "lr_base": 0.002, "lr_base_size": 32, "opt": "sgd", "momentum": 0.8,
+            "epochs": 2, "batch": 6, "image_size": 48, "learning_rate": None, "lr_base": 0.002, "lr_base_size": 32, "opt": "sgd",
+            "momentum": 0.8,
             "weight_decay": 0.001, "clip_grad": 1.0, "clip_mode": "agc", "layer_decay": 0.9, "grad_accum_steps": 2, "sched": "poly",
             "warmup_epochs": 1, "warmup_lr": 0.0001, "min_lr": 0.0002, "cooldown_epochs": 1, "decay_rate": 0.5, "scale": [0.5, 1],
             "ratio": [0.9, 1.1], "hflip": 0.1, "vflip": 0.2, "aa": "rand-m5-mstd0.5", "reprob": 0.3, "remode": "rand", "recount": 2,

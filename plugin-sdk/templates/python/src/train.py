@@ -1,13 +1,13 @@
 import math
 import random
+
 from trainer_sdk import Trainer
 
 app = Trainer.from_manifest("trainer.yaml")
 
 def scores(weights, x):
-    raw = [sum(w * v for w, v in zip(row, x)) + row[-1] for row in weights]
-    total = sum(math.exp(value - max(raw)) for value in raw)
-    return [math.exp(value - max(raw)) / total for value in raw]
+    powers = [math.exp(min(50, sum(w * v for w, v in zip(row, x)) + row[-1])) for row in weights]
+    return [power / sum(powers) for power in powers]
 
 @app.train
 def fit(run):

@@ -16,9 +16,10 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
+from trainer_sdk import Problem, Run, Trainer  # noqa: E402
+
 from timm_trainer.catalog import listed_models  # noqa: E402
 from timm_trainer.plan import plan_of  # noqa: E402
-from trainer_sdk import Problem, Run, Trainer  # noqa: E402
 
 app = Trainer.from_manifest("trainer.yaml")
 

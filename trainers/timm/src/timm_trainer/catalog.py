@@ -24,9 +24,7 @@ def architectures() -> dict[str, Architecture]:
 
 
 def listed_models() -> list[dict[str, Any]]:
-    return [
-        {"id": entry.name, "title": entry.name, "tasks": ["classify"], "input": _input(entry)} for entry in architectures().values()
-    ]
+    return [{"id": entry.name, "title": entry.name, "tasks": ["classify"], "input": _input(entry)} for entry in architectures().values()]
 
 
 def _input(entry: Architecture) -> dict[str, int]:

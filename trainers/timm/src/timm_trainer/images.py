@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +12,10 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from timm.data import create_transform
 from torch.utils.data import DataLoader, Dataset
-
 from trainer_sdk import Sample
 
+#: Sixteen to compare an export on, one for its self-test.
+HELD_OUT = 17
 _CACHE_BYTES = 256 * 1024 * 1024
 Unreadable = (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError)
 
@@ -54,6 +56,23 @@ class Images(Dataset):
                 self._room -= size
                 self._kept[position] = image
         return self.transform(image), self.samples[position].label or 0, position
+
+
+def held_out(samples: list[Sample], size: int) -> dict[str, bytes]:
+    """Small copies of validation images that travel in the checkpoint: an export has no dataset, yet is to be compared on real images."""
+    found: dict[str, bytes] = {}
+    for sample in samples[:: max(1, len(samples) // HELD_OUT)]:
+        try:
+            image = open_rgb(sample.path)
+        except Unreadable:
+            continue
+        image.thumbnail((2 * size, 2 * size))
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        found[f"held-out-{len(found):02d}.png"] = buffer.getvalue()
+        if len(found) == HELD_OUT:
+            break
+    return found
 
 
 def collate(rows: list[tuple[Any, int, int] | None]) -> tuple[Any, Any, list[int], int]:

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy
 import torch
+from trainer_sdk import InputError, Run, Sample
 
 from timm_trainer.images import Unreadable, eval_transform, open_rgb
 from timm_trainer.network import device_of, load_checkpoint
-from trainer_sdk import InputError, Run, Sample
 
 _BATCH = 32
 

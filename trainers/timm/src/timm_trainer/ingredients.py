@@ -11,9 +11,9 @@ from timm.loss import BinaryCrossEntropy
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
 from timm.utils import ModelEmaV3
+from trainer_sdk import Run
 
 from timm_trainer.plan import Plan
-from trainer_sdk import Run
 
 _MOMENTUM = ("sgd", "momentum", "rmsprop", "muon")
 

@@ -9,7 +9,6 @@ import timm
 import torch
 from timm.data import resolve_data_config
 from timm.models import get_pretrained_cfg
-
 from trainer_sdk import InputError, Run, Unsupported
 from trainer_sdk._state import load_state, read_tensors
 
@@ -33,7 +32,9 @@ def build(model: str, classes: int, size: int, drop: float = 0.0, drop_path: flo
     except TypeError as error:
         if drop_path is not None and "drop_path" in str(error):
             return build(model, classes, size, drop, None, weights)
-        raise Unsupported(f"{model} cannot be built with these settings: {error}", "Leave image_size and drop at their defaults.") from error
+        raise Unsupported(
+            f"{model} cannot be built with these settings: {error}", "Leave image_size and drop at their defaults."
+        ) from error
     except (AssertionError, ValueError) as error:
         if not fixed:
             raise

@@ -8,12 +8,10 @@ from typing import Any
 import numpy
 import torch
 from PIL import Image
-
-from timm_trainer.images import Unreadable, eval_transform, open_rgb, preprocess_ops
-from timm_trainer.network import load_checkpoint
 from trainer_sdk import ExportSpec, Run
 
-_PARITY_IMAGES = 16
+from timm_trainer.images import HELD_OUT, eval_transform, open_rgb, preprocess_ops
+from timm_trainer.network import load_checkpoint
 
 
 class _Logits(torch.nn.Module):
@@ -46,7 +44,7 @@ def export_onnx(run: Run, out: Path) -> None:
 
     transform = eval_transform(data)
     pictures = _pictures(run, size)
-    inputs = [transform(picture).unsqueeze(0).numpy() for picture in pictures[:_PARITY_IMAGES]]
+    inputs = [transform(picture).unsqueeze(0).numpy() for picture in pictures[:-1]]
     (out / "selftest").mkdir()
     odd = pictures[-1].resize((int(size * 1.31) | 1, int(size * 1.17) | 1), Image.Resampling.BILINEAR)
     odd.save(out / "selftest" / "input.png")
@@ -85,18 +83,12 @@ def _clean(file: Path, labels: list[str]) -> None:
 
 
 def _pictures(run: Run, size: int) -> list[Image.Image]:
-    """Validation images; without a dataset, smooth patterns, so that the comparison still says something."""
-    found: list[Image.Image] = []
-    if run.has_dataset:
-        for sample in run.dataset.val.samples():
-            try:
-                found.append(open_rgb(sample.path))
-            except Unreadable:
-                continue
-            if len(found) > _PARITY_IMAGES:
-                break
+    """Validation images kept in the checkpoint; smooth patterns fill up what a small split lacks."""
+    folder = run.checkpoint_folder
+    files = sorted((folder / "files").glob("held-out-*.png")) if folder is not None else []
+    found = [open_rgb(file) for file in files]
     random = numpy.random.default_rng(0)
-    while len(found) <= _PARITY_IMAGES:
+    while len(found) < HELD_OUT:
         coarse = Image.fromarray(random.integers(0, 256, (6, 6, 3), dtype="uint8"))
-        found.append(coarse.resize((size, size), Image.Resampling.BICUBIC))
+        found.insert(0, coarse.resize((size, size), Image.Resampling.BICUBIC))
     return found

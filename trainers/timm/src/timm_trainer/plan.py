@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from timm_trainer.catalog import architectures
 from trainer_sdk import DatasetError, Run
 from trainer_sdk._dataset import open_dataset
+
+from timm_trainer.catalog import architectures
 
 _ADAPTIVE = ("ada", "lamb")
 _MAX_WORKERS = 8
@@ -40,8 +41,10 @@ class Plan:
 _TARGETS = {
     "epochs": "create_scheduler_v2.num_epochs", "opt": "create_optimizer_v2.opt", "learning_rate": "create_optimizer_v2.lr",
     "momentum": "create_optimizer_v2.momentum", "weight_decay": "create_optimizer_v2.weight_decay",
-    "layer_decay": "create_optimizer_v2.layer_decay", "sched": "create_scheduler_v2.sched", "warmup_epochs": "create_scheduler_v2.warmup_epochs",
-    "warmup_lr": "create_scheduler_v2.warmup_lr", "min_lr": "create_scheduler_v2.min_lr", "cooldown_epochs": "create_scheduler_v2.cooldown_epochs",
+    "layer_decay": "create_optimizer_v2.layer_decay", "sched": "create_scheduler_v2.sched",
+    "warmup_epochs": "create_scheduler_v2.warmup_epochs",
+    "warmup_lr": "create_scheduler_v2.warmup_lr", "min_lr": "create_scheduler_v2.min_lr",
+    "cooldown_epochs": "create_scheduler_v2.cooldown_epochs",
     "decay_rate": "create_scheduler_v2.decay_rate", "decay_epochs": "create_scheduler_v2.decay_epochs",
     "decay_milestones": "create_scheduler_v2.decay_milestones", "patience_epochs": "create_scheduler_v2.patience_epochs",
     "no_aug": "create_transform.no_aug", "scale": "create_transform.scale", "ratio": "create_transform.ratio",

@@ -8,9 +8,9 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
+from trainer_sdk import Run
 
 from timm_trainer.plan import Plan
-from trainer_sdk import Run
 
 _SHARE = 0.6
 _TRIAL = 8

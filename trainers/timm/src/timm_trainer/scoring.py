@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-
 from trainer_sdk import Run
 from trainer_sdk._metrics import classification_metrics
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy
 import torch
 from timm.utils import dispatch_clip_grad
+from trainer_sdk import Diverged, Run
 
-from timm_trainer.images import EpochBatches, Images, eval_transform, loader_of, train_transform
+from timm_trainer.images import EpochBatches, Images, eval_transform, held_out, loader_of, train_transform
 from timm_trainer.ingredients import Ingredients, make, report
 from timm_trainer.network import build, data_of, device_of
 from timm_trainer.plan import Plan, plan_of
 from timm_trainer.precision import autocast_of, batch_for_gpu
 from timm_trainer.scoring import score
-from trainer_sdk import Diverged, Run
 
 _EVERY_ON_GPU = 20
 
@@ -59,6 +59,7 @@ class _Training:
         self.batches = EpochBatches(len(samples), plan["batch"], run.seed)
         self.loader = loader_of(images, self.batches, workers, cuda)
         val = list(run.dataset.val.samples())
+        self.held_out = held_out(val, plan["image_size"])
         order = [list(range(at, min(at + plan["batch"], len(val)))) for at in range(0, len(val), plan["batch"])]
         self.val_loader = loader_of(Images(val, eval_transform(self.data), keep=workers == 0), order, workers, cuda)
         self.updates = max(1, -(-len(self.batches) // config.grad_accum_steps))
@@ -170,7 +171,7 @@ class _Training:
         }  # fmt: skip
         if made.ema is not None:
             state["raw"] = self.net.state_dict()
-        self.job.checkpoint(metric=metric, completed=self.done, **state)
+        self.job.checkpoint(metric=metric, completed=self.done, blobs=self.held_out, **state)
 
     def _resume(self) -> tuple[int, int]:
         state = self.job.resume(optimizer=self.made.optimizer, scheduler=self.made.scheduler, scaler=self.scaler)
