@@ -21,12 +21,13 @@ import { openEventBus } from './platform/event-bus.ts';
 import { migrate } from './platform/migrate.ts';
 import { query } from './platform/sql.ts';
 import { beginSampleRun } from './runs/begin-sample-run.ts';
-import { registerBundled, submitPrepared } from './trainers/bundled/bundled-trainers.ts';
+import { prepareBundled, registerBundled, submitPrepared } from './trainers/bundled/bundled-trainers.ts';
 import { publishReleases } from './trainers/publish/publish-releases.ts';
 import { openAuth } from './users/auth.ts';
 import { readAuthSecret } from './users/auth-secret.ts';
 import { createAuthenticator } from './users/authenticate.ts';
 import { issueAgentKey } from './users/issue-agent-key.ts';
+import { issueLocalToken } from './users/local-account.ts';
 import { prepareSetUp } from './users/set-up.ts';
 
 export { readConfig, VARIABLES, type HubConfig } from './platform/config.ts';
@@ -42,9 +43,12 @@ export interface RunningHub {
   readonly setUpToken: string | null;
   readonly databasePid: number | null;
   agentKey(agent: string): Promise<string>;
+  /** Token of the local account, for programs of whoever owns the folder of state. */
+  localToken(): Promise<string>;
+  /** As the installation itself: builds the environment of a bundled trainer, then submits it. */
+  prepareBundled(name: string): Promise<void>;
   /** The registry listens; releases that wait for it go on. */
   useRegistry(url: string): void;
-  useSite(url: string): void;
   /** Answers no new calls, finishes what is under way, stops the database it started. */
   close(): Promise<void>;
 }
@@ -118,7 +122,7 @@ export async function startHub(config: HubConfig, options: { log?: Logger } = {}
     const port = await findPort(config.PORT, config.HOST);
     const publicUrl = config.PUBLIC_URL === '' ? `http://localhost:${port}` : config.PUBLIC_URL.replace(/\/$/, '');
     const auth = openAuth({ db, publicUrl, secret: await readAuthSecret(home) });
-    const parts: HubParts & { siteUrl: string | null } = {
+    const parts: HubParts = {
       db,
       bus,
       clock: systemClock,
@@ -175,12 +179,11 @@ export async function startHub(config: HubConfig, options: { log?: Logger } = {}
       databasePid: postgres?.pid ?? null,
       setUpToken: await prepareSetUp({ db }, systemClock.now()),
       agentKey: (agent) => issueAgentKey({ db }, { agentId: agent, hours: null }),
+      localToken: () => issueLocalToken({ db }),
+      prepareBundled: async (name) => void (await prepareBundled(deps, { principal: { kind: 'system' } }, name)),
       useRegistry(url) {
         parts.registry.url = url;
         publisher.poke();
-      },
-      useSite(url) {
-        parts.siteUrl = url;
       },
       async close() {
         await chores.stop();

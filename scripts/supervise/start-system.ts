@@ -144,6 +144,9 @@ export async function startSystem(
         });
       }
     }
+    await writeFile(join(home, 'local.json'), JSON.stringify({ url: hub.publicUrl, token: await hub.localToken() }), {
+      mode: 0o600,
+    });
     return {
       hub,
       url: hub.publicUrl,
