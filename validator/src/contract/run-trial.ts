@@ -18,6 +18,8 @@ export interface TrialLimits {
   /** Wait for the first sign of training before the stop is sent all the same. */
   readonly signOfTraining: number;
   readonly grace: number;
+  /** Output, checkpoints, temporary files and log of one trial together. */
+  readonly diskBytes: number;
 }
 
 /** Describe has 10 s by contract, three times that on a busy machine. */
@@ -28,6 +30,7 @@ export const TRIAL_LIMITS: TrialLimits = {
   evaluate: 120,
   signOfTraining: 60,
   grace: 30,
+  diskBytes: 512 * 1024 * 1024,
 };
 
 export interface TrialPlan {
@@ -95,7 +98,7 @@ export async function runTrial(deps: TrialDeps, subject: Subject, plan: TrialPla
       },
       limits: { cpus: 1, memoryBytes: 8192 * MiB, shmBytes: 256 * MiB, maxSeconds },
       grace: deps.limits.grace,
-      diskBytes: 512 * MiB,
+      diskBytes: deps.limits.diskBytes,
     });
     deps.signal.throwIfAborted();
     const events = await readEventFile(result.jobFolder);
@@ -104,6 +107,7 @@ export async function runTrial(deps: TrialDeps, subject: Subject, plan: TrialPla
       verb,
       seconds: (performance.now() - begun) / 1000,
       maxSeconds,
+      maxDiskBytes: deps.limits.diskBytes,
       exit: result.exit,
       events: events.events,
       eventsProblem: events.problem,

@@ -77,7 +77,8 @@ export async function runTrials(
     await cp(stopped.jobFolder, jobFolder, { recursive: true });
     await bench.run({ ...long, name: 'resumed', resumeIn: { ...from, jobFolder } });
   };
-  await Promise.all([
+  // All settle before anything is thrown: the caller removes the folders they work in.
+  const settled = await Promise.allSettled([
     trainAndEvaluate(),
     stopAndResume(),
     bench.run(validate('validate', good)),
@@ -92,6 +93,8 @@ export async function runTrials(
       checkpoint: { path: emptyCheckpoint, sha256: SOME_DIGEST },
     }),
   ]);
+  const broken = settled.find((item) => item.status === 'rejected');
+  if (broken !== undefined) throw broken.reason;
   return bench.trials(wrong);
 }
 
@@ -140,7 +143,7 @@ class Bench {
       const trial = await runTrial(this.#deps, this.#subject, plan);
       this.#done.set(plan.name, trial);
       if (trial.exit.evidence.startFailed !== undefined || (wasCutOff(trial) && !trial.stop.asked)) {
-        this.#cutShort = `The run "${trial.name}" made an end: ${exitText(trial.exit)}.`;
+        this.#cutShort = `The run "${trial.name}" ended with ${exitText(trial.exit)}, so no more were tried.`;
       }
       this.#onTrial(trial);
       return trial;

@@ -11,6 +11,7 @@ export interface Trial {
   readonly verb: Verb;
   readonly seconds: number;
   readonly maxSeconds: number;
+  readonly maxDiskBytes: number;
   readonly exit: Exit;
   readonly events: readonly EventLine[];
   /** Why the event file was not read: absent, a link, too large. Null when it was. */
@@ -34,10 +35,11 @@ export interface Trials {
   readonly grace: number;
 }
 
+/** What a run ended with, for a sentence. */
 export function exitText(exit: Exit): string {
-  if (exit.evidence.startFailed !== undefined) return 'it could not be started';
+  if (exit.evidence.startFailed !== undefined) return 'no start at all';
   if (exit.kind === 'exited') return `exit code ${exit.code}`;
-  return exit.kind === 'signal' ? `ended by ${exit.signal}` : 'gone without a trace';
+  return exit.kind === 'signal' ? `the signal ${exit.signal}` : 'no trace of how';
 }
 
 export function exitCodeOf(trial: Trial): number | null {

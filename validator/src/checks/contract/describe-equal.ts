@@ -16,9 +16,15 @@ export async function checkDescribe(trials: Trials): Promise<CheckResult> {
   if (trial === null) return { notRun: 'describe did not run' };
   if (trial.exit.evidence.timedOut)
     return [findingOf(ID, `describe did not answer within ${trial.maxSeconds} seconds.`, FIX)];
+  const { startFailed } = trial.exit.evidence;
+  if (startFailed !== undefined) {
+    const where = { file: 'trainer.yaml', pointer: '/entrypoint' };
+    const fix = 'Name a program that every machine has (node, python), or one in the package: {package}/….';
+    return [findingOf(ID, 'The trainer could not be started.', fix, { where, evidence: startFailed })];
+  }
   if (exitCodeOf(trial) !== 0) {
-    const evidence = trial.exit.evidence.startFailed ?? lastWords(trial);
-    return [findingOf(ID, `describe ended with ${exitText(trial.exit)} instead of exit code 0.`, FIX, { evidence })];
+    const message = `describe ended with ${exitText(trial.exit)} instead of exit code 0.`;
+    return [findingOf(ID, message, FIX, { evidence: lastWords(trial) })];
   }
   const slow =
     trial.seconds > CONTRACT_SECONDS

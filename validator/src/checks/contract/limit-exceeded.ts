@@ -23,7 +23,10 @@ function judge(trial: Trial): Finding[] {
   if (seen.outOfMemory)
     return report('used more memory than 8 GiB', 'Use a small model as probe, and smaller batches.');
   if (seen.diskQuota)
-    return report('wrote more than 512 MiB to its folders and its log', 'Log less, and keep only best and last.');
+    return report(
+      `wrote more than ${Math.round(trial.maxDiskBytes / 1024 ** 2)} MiB to its folders and its log`,
+      'Log less, and keep only best and last.',
+    );
   if (seen.tooManyProcesses) return report('started too many processes', 'Start a bounded number of workers.');
   if (seen.silent) return report('said nothing for too long', 'Emit usage events at least every 30 seconds.');
   if (trial.eventsProblem === 'too-large')
