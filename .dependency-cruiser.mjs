@@ -52,7 +52,8 @@ const fences = [
   ['verdaccio|@verdaccio/[^/]+', '^registry/src/'],
   ['dockerode', '^runner/src/backends/docker/'],
   ['@kubernetes/[^/]+', '^runner/src/backends/kubernetes/'],
-  ['onnxruntime-node', '^runner/src/(verify|serve)/'],
+  // A trainer's test may hold its own export against the runtime.
+  ['onnxruntime-node', '^runner/src/(verify|serve)/|\\.test\\.ts$'],
   ['ajv|ajv-formats|re2js', '^(plugin-sdk/src/config/|hub/src/platform/)'],
   ['@sjsf/[^/]+|@cfworker/[^/]+|bits-ui|uplot|svelte|@sveltejs/[^/]+', '^site/'],
   ['unified|rehype-[^/]+|remark-[^/]+', '^site/src/lib/server/'],
@@ -82,7 +83,7 @@ export default {
       severity: 'error',
       comment: 'Imported but in no package.json of this package or the root.',
       from: { pathNot: '^site/' },
-      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'], pathNot: '(^|/)node_modules/@types/' },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'], pathNot: '(^|/)node_modules/(@types|onnxruntime-node)/' },
     },
     ...packages.map((name) => ({
       name: 'package-by-its-exports',
@@ -161,7 +162,10 @@ export default {
     tsPreCompilationDeps: true,
     combinedDependencies: true,
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '/trainer_sdk/|/templates/|/dist/|/\\.svelte-kit/|^site/build/|\\.generated\\.ts$' },
+    // Only folders of ours: an excluded library would be invisible to its fence.
+    exclude: {
+      path: '/trainer_sdk/|^plugin-sdk/templates/|^[a-z-]+/dist/|^site/(build|\\.svelte-kit)/|\\.generated\\.ts$',
+    },
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['import', 'node', 'default', 'types', 'svelte'],

@@ -11,13 +11,12 @@ const packages = ['plugin-sdk', 'hub', 'registry', 'runner', 'validator', 'site'
 const unseen = /\/trainer_sdk\/|\/templates\/|\/dist\/|\.generated\.ts$/;
 
 interface Report {
-  /** Rule names of every violation found. */
-  readonly broken: readonly string[];
+  /** Every violation as `rule: from → to`. */
   readonly lines: readonly string[];
   readonly sources: ReadonlySet<string>;
 }
 
-/** Each breach breaks exactly the rule it is named after: path → text of the file. */
+/** Each breach is named after the rule that its first file breaks: path → text of the file. */
 const breaches: Record<string, Record<string, string>> = {
   'room-order': {
     'hub/src/audit/a.ts': "import { run } from '../runs/run.ts';\nexport const a = run;\n",
@@ -41,6 +40,9 @@ const breaches: Record<string, Record<string, string>> = {
   },
   'library-fence': {
     'runner/src/fenced.ts': "import type { FastifyInstance } from 'fastify';\nexport type F = FastifyInstance;\n",
+  },
+  'library-fence (of a library built into dist/)': {
+    'hub/src/fenced-too.ts': "import type { Tensor } from 'onnxruntime-node';\nexport type T = Tensor;\n",
   },
   'composition-root': {
     'hub/src/users/u.ts': "import { app } from '../app.ts';\nexport const u = app;\n",
@@ -104,10 +106,14 @@ function checkPlanted(): string[] {
     for (const files of Object.values(breaches)) {
       for (const [path, text] of Object.entries(files)) plant(copy, path, text);
     }
-    const { broken } = cruise(copy, packages.slice(0, 6));
-    return Object.keys(breaches)
-      .filter((rule) => !broken.includes(rule))
-      .map((rule) => `blind: a planted breach of ${rule} was not caught`);
+    const { lines } = cruise(copy, packages.slice(0, 6));
+    return Object.entries(breaches)
+      .filter(([title, files]) => {
+        const [rule] = title.split(' ');
+        const [culprit] = Object.keys(files);
+        return !lines.some((line) => line.startsWith(`${rule}: ${culprit} → `));
+      })
+      .map(([title]) => `blind: a planted breach of ${title} was not caught`);
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
@@ -132,7 +138,6 @@ function parseReport(json: unknown): Report {
     summary: { violations: { from: string; to: string; rule: { name: string } }[] };
   };
   return {
-    broken: summary.violations.map(({ rule }) => rule.name),
     lines: [...new Set(summary.violations.map(({ from, to, rule }) => `${rule.name}: ${from} → ${to}`))],
     sources: new Set(modules.map(({ source }) => source)),
   };
