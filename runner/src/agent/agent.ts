@@ -50,6 +50,8 @@ export interface AgentDeps {
   readonly timings: LeaseTimings;
 }
 
+const FIRST_WAIT = 200;
+
 interface Held {
   claimed: ClaimedAttempt;
   readonly stop: StopRequests;
@@ -206,7 +208,7 @@ async function renewForEver(
         if (renewal.answer === 'stop' && renewal.stop !== undefined) entry.stop.ask(renewal.stop);
       }
     } catch (error) {
-      if (!signal.aborted) deps.log.warn({ error: String(error) }, 'leases could not be renewed');
+      if (!signal.aborted) deps.log.debug({ error: String(error) }, 'leases could not be renewed');
     }
     await deps.clock.sleep(deps.timings.renew * 1000 * (0.8 + Math.random() * 0.4), signal);
   }
@@ -241,7 +243,7 @@ async function claimForEver(
   signal: AbortSignal,
   take: (claimed: ClaimedAttempt) => Promise<void>,
 ): Promise<void> {
-  let wait = 200;
+  let wait = FIRST_WAIT;
   while (!signal.aborted) {
     const free = plan.slots - held.size;
     if (free <= 0) {
@@ -262,10 +264,11 @@ async function claimForEver(
       const { agent, kinds } = plan;
       const ask = { agent, kinds, offers, ready, slots: free, waitSeconds: deps.timings.claimWait };
       for (const claimed of await deps.hub.claim(ask, signal)) await take(claimed);
-      wait = 200;
+      wait = FIRST_WAIT;
     } catch (error) {
       if (signal.aborted) return;
-      deps.log.warn({ error: String(error) }, 'no work could be claimed');
+      // Once per absence: a hub that is away for hours must not fill the log.
+      if (wait === FIRST_WAIT) deps.log.warn({ error: String(error) }, 'no work could be claimed, asking again');
       await deps.clock.sleep(wait, signal);
       wait = Math.min(wait * 2, 5000);
     }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { copyFile, link, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -6,6 +6,7 @@ import { isDigest, newId, snapshotDigest, type FileEntry } from '@trainyard/plug
 import { ArchiveFault, iterateTarGz } from '@trainyard/plugin-sdk/archive';
 import { CutDownload, whileCut } from './cut-download.ts';
 import { isThere, type Download } from './package-store.ts';
+import { severalAtOnce } from './several-at-once.ts';
 
 export class BadDataset extends Error {}
 
@@ -18,6 +19,9 @@ export interface DatasetStore {
   place(digest: string, download: Download, target: string, signal: AbortSignal): Promise<void>;
 }
 
+const AT_ONCE = 16;
+/** Files up to this size are held in memory as a whole. */
+const SMALL = 1024 * 1024;
 /** What lies next to the files: the manifest of the cache entry. */
 const INDEX = 'index.json';
 
@@ -40,10 +44,10 @@ export function openDatasetStore(folder: string): DatasetStore {
       await rm(target, { recursive: true, force: true });
       const folders = new Set(files.map((file) => dirname(join(target, ...file.path.split('/')))));
       for (const made of folders) await mkdir(made, { recursive: true });
-      for (const file of files) {
+      await severalAtOnce(files, AT_ONCE, async (file) => {
         signal.throwIfAborted();
         await linkOrCopy(join(source, ...file.path.split('/')), join(target, ...file.path.split('/')));
-      }
+      });
     },
   };
 }
@@ -100,25 +104,47 @@ async function unpack(
 ): Promise<readonly FileEntry[]> {
   const files: FileEntry[] = [];
   const made = new Set<string>();
-  for await (const entry of iterateTarGz(bytes)) {
-    signal.throwIfAborted();
-    const path = join(target, ...entry.path.split('/'));
-    if (!made.has(dirname(path))) await mkdir(dirname(path), { recursive: true });
-    made.add(dirname(path));
-    const hash = createHash('sha256');
-    const file = await open(path, 'wx', 0o444);
-    try {
-      for await (const chunk of entry.stream) {
-        hash.update(chunk);
-        await file.write(chunk);
-      }
-    } finally {
-      await file.close();
+  const writing = new Set<Promise<void>>();
+  try {
+    for await (const entry of iterateTarGz(bytes)) {
+      signal.throwIfAborted();
+      const path = join(target, ...entry.path.split('/'));
+      if (!made.has(dirname(path))) await mkdir(dirname(path), { recursive: true });
+      made.add(dirname(path));
+      const hash = createHash('sha256');
+      if (entry.size <= SMALL) {
+        const parts: Buffer[] = [];
+        for await (const chunk of entry.stream) parts.push(Buffer.from(chunk));
+        const whole = Buffer.concat(parts);
+        hash.update(whole);
+        const written = writeFile(path, whole, { flag: 'wx', mode: 0o444 });
+        writing.add(written);
+        void written.then(
+          () => writing.delete(written),
+          () => undefined,
+        );
+        if (writing.size >= AT_ONCE) await Promise.race(writing);
+      } else await writeLarge(path, entry.stream, hash);
+      files.push({ path: entry.path, bytes: entry.size, sha256: hash.digest('hex') });
     }
-    files.push({ path: entry.path, bytes: entry.size, sha256: hash.digest('hex') });
+    await Promise.all(writing);
+  } finally {
+    await Promise.allSettled(writing);
   }
   if (files[0]?.path !== 'dataset.json') throw new BadDataset('The snapshot does not begin with dataset.json.');
   return files;
+}
+
+async function writeLarge(path: string, source: AsyncIterable<Buffer>, hash: Hash): Promise<void> {
+  const file = await open(path, 'wx', 0o444);
+  try {
+    for await (const chunk of source) {
+      hash.update(chunk);
+      await file.writeFile(chunk);
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 async function readIndex(file: string): Promise<readonly FileEntry[] | null> {
@@ -131,15 +157,25 @@ async function readIndex(file: string): Promise<readonly FileEntry[] | null> {
 }
 
 async function isUnchanged(folder: string, files: readonly FileEntry[], signal: AbortSignal): Promise<boolean> {
-  for (const file of files) {
-    signal.throwIfAborted();
-    const hash = createHash('sha256');
-    try {
-      for await (const chunk of createReadStream(join(folder, ...file.path.split('/')))) hash.update(chunk);
-    } catch {
-      return false;
-    }
-    if (hash.digest('hex') !== file.sha256) return false;
+  try {
+    await severalAtOnce(files, AT_ONCE, async (file) => {
+      signal.throwIfAborted();
+      const path = join(folder, ...file.path.split('/'));
+      if ((await digestOf(path, file.bytes)) !== file.sha256) throw new Changed();
+    });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return false;
   }
   return true;
+}
+
+class Changed extends Error {}
+
+/** Small files in one read, large ones in pieces. */
+async function digestOf(path: string, bytes: number): Promise<string> {
+  const hash = createHash('sha256');
+  if (bytes <= SMALL) hash.update(await readFile(path));
+  else for await (const chunk of createReadStream(path)) hash.update(chunk);
+  return hash.digest('hex');
 }
