@@ -15,6 +15,8 @@ import { policyOf } from './policy.ts';
 import { STAGE_TABLE } from './stages.ts';
 import { levelOf, verdictOf } from './verdict.ts';
 
+export { checksDocument } from './checks/checks-document.ts';
+
 /** Stages and findings as far as they are known. */
 export interface ValidationProgress {
   readonly stages: readonly StageResult[];

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PACKAGE_CHECKS } from '@trainyard/plugin-sdk/package';
 import { CHECKS } from './checks/index.ts';
+import { checksDocument } from './checks/checks-document.ts';
 import { packageStages } from './package-stages.ts';
 import { policyOf } from './policy.ts';
 import { levelOf, verdictOf } from './verdict.ts';
@@ -97,6 +98,19 @@ describe('the table of checks', () => {
       const own = CHECKS.filter((check) => check.stage === stage).map(({ id }) => id);
       assert.deepEqual(own.filter((id) => id !== 'digest-mismatch').sort(), [...PACKAGE_CHECKS[stage]].sort());
     }
+  });
+});
+
+describe('docs/checks.md', () => {
+  test('names every check once, and no cell breaks the table', () => {
+    const lines = checksDocument()
+      .split('\n')
+      .filter((line) => line.startsWith('| `'));
+    assert.deepEqual(
+      lines.map((line) => /`([^`]+)`/.exec(line)?.[1]),
+      CHECKS.map(({ id }) => id),
+    );
+    for (const line of lines) assert.equal(line.split('|').length, 6, line);
   });
 });
 
