@@ -14,10 +14,14 @@ import {
   type UploadedFile,
 } from '@trainyard/plugin-sdk/api';
 import { Ajv } from 'ajv';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { requireRouteAccess } from './access.ts';
 import type { Principal } from './principal.ts';
+import { isBadValue } from './sql.ts';
+import { storableJson } from './storable-text.ts';
 
 /** What a handler knows about the call besides its input. `signal` fires when the caller hangs up. */
 export interface CallContext {
@@ -75,6 +79,13 @@ export function toProblem(error: unknown): Problem {
       fix: 'Free some space, then try again.',
       cause: error,
     });
+  if (isBadValue(error))
+    return new Problem('bad-request', {
+      detail:
+        'A value of this request cannot be looked up or stored: text with a NUL, a broken cursor or a number out of range.',
+      fix: 'Take ids and cursors from our answers as they are.',
+      cause: error,
+    });
   if (error instanceof Error && 'statusCode' in error && 'code' in error) {
     const validation: unknown = Reflect.get(error, 'validation');
     if (Array.isArray(validation)) {
@@ -129,7 +140,7 @@ export async function createServer(
   });
   const app = Fastify({
     loggerInstance: deps.log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1024 * 1024,
     trustProxy: options.trustProxy,
     requestTimeout: 0,
@@ -138,6 +149,12 @@ export async function createServer(
   });
   app.setValidatorCompiler(({ schema, httpPart }) =>
     (httpPart === 'body' ? strict : coercing).compile(schema as object),
+  );
+  // Replies go out as their schema says; what it does not name is cut, so that a new column never leaks.
+  app.setSerializerCompiler(
+    ({ schema }) =>
+      (data) =>
+        JSON.stringify(Value.Clean(schema as TSchema, data)),
   );
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error);
@@ -151,6 +168,12 @@ export async function createServer(
   app.addHook('onSend', async (_request, reply) => {
     void reply.header('x-content-type-options', 'nosniff');
   });
+  // What the database cannot hold is replaced before validation; the parser itself refuses __proto__ and broken JSON as before.
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) =>
+    parseJson(request, storableJson(String(text)), done),
+  );
   await app.register(multipartPlugin);
   for (const mediaType of ['application/gzip', 'application/x-gzip', 'application/zip', 'application/octet-stream']) {
     app.addContentTypeParser(mediaType, (_request, payload, done) => done(null, payload));

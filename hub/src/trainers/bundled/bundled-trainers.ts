@@ -47,9 +47,9 @@ export async function registerBundled(
     const received = await storePackage(deps, createReadStream(item.path));
     const { manifest } = received.content;
     const short = manifest.name.split('/')[1] ?? manifest.name;
-    const [known] = await query(
+    const [known] = await query<{ id: string }>(
       deps.db.pool,
-      `select 1 from release r join trainer t on t.id = r.trainer where t.owner || '/' || t.name = $1 and r.version = $2 and r.state not in ('rejected', 'quarantined')`,
+      `select r.id from release r join trainer t on t.id = r.trainer where t.owner || '/' || t.name = $1 and r.version = $2 and r.state not in ('rejected', 'quarantined')`,
       [manifest.name.slice(1), manifest.version],
     );
     if (manifest.local?.setup === undefined) {
@@ -77,6 +77,8 @@ export async function registerBundled(
           item.downloadBytes,
         ],
       );
+      // This number is in the catalogue already, whatever this checkout's bytes are: a published digest never changes.
+      if (known !== undefined) await tx.query('update bundled set release = $2 where name = $1', [short, known.id]);
     });
   }
 }

@@ -20,9 +20,27 @@ export async function publishReleases(
     deps.db.pool,
     `select id, package_sha512 from release where hold = 'publishing' order by submitted_at`,
   );
+  let failure: unknown = null;
   for (const { id, package_sha512 } of waiting) {
+    try {
+      await publishOne(deps, id, package_sha512, published);
+    } catch (error) {
+      // One that fails must not hold back the others; the chore logs it and tries again.
+      failure ??= error;
+    }
+  }
+  if (failure !== null) throw failure;
+  return waiting.length;
+}
+
+async function publishOne(
+  deps: TrainerDeps,
+  id: string,
+  package_sha512: string,
+  published: (release: ReleaseRow) => Promise<void>,
+): Promise<void> {
     const release = await findReleaseById(deps.db.pool, id);
-    if (release === null) continue;
+    if (release === null) return;
     await writeToRegistry(deps, { ...release, package_sha512 });
     await inTransaction(deps.db, async (tx) => {
       const [row] = await tx.query<{ state: ReleaseState; hold: string | null }>(
@@ -46,6 +64,4 @@ export async function publishReleases(
     });
     const now = await findReleaseById(deps.db.pool, id);
     if (now?.state === 'published') await published(now);
-  }
-  return waiting.length;
 }
