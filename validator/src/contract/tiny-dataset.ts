@@ -22,15 +22,15 @@ export interface WrittenDataset {
 
 const PER_CLASS = { train: [8, 8, 8], val: [3, 3, 2] } as const;
 
-/** 24 + 8 pictures of three classes. The same seed gives the same bytes. */
-export function tinyDataset(seed: number): DatasetPlan {
+/** 24 + 8 pictures of three classes, or so many times that. The same seed gives the same bytes. */
+export function tinyDataset(seed: number, times = 1): DatasetPlan {
   const files = new Map<string, Uint8Array>();
   const splits: Record<'train' | 'val', string[]> = { train: [], val: [] };
   let picture = 0;
   for (const split of ['train', 'val'] as const) {
     for (const [label, shape] of SHAPES.entries()) {
-      for (let number = 0; number < (PER_CLASS[split][label] ?? 0); number += 1) {
-        const path = `${split}/${shape}/${String(number).padStart(2, '0')}.png`;
+      for (let number = 0; number < (PER_CLASS[split][label] ?? 0) * times; number += 1) {
+        const path = `${split}/${shape}/${String(number).padStart(3, '0')}.png`;
         picture += 1;
         files.set(path, paintPart(shape, seed * 1000 + picture));
         splits[split].push(path);
