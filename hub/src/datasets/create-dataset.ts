@@ -8,7 +8,7 @@ import {
   type SplitName,
 } from '@trainyard/plugin-sdk/dataset';
 import { recordAudit, type AuditCaller } from '../audit/record-audit.ts';
-import { recordBlobs } from '../blobs/record-blob.ts';
+import { recordBlobs, recordUnused } from '../blobs/record-blob.ts';
 import { inTransaction } from '../platform/transaction.ts';
 import type { DatasetDeps } from './deps.ts';
 import type { UploadEntry } from './read-upload.ts';
@@ -112,8 +112,10 @@ async function storeFiles(deps: DatasetDeps, entries: AsyncIterable<UploadEntry>
     }
     await Promise.all(going);
     return stored;
-  } finally {
+  } catch (error) {
     await Promise.allSettled(going);
+    await inTransaction(deps.db, (tx) => recordUnused(tx, 'datasets', [...stored.values()])).catch(() => undefined);
+    throw error;
   }
 }
 
@@ -214,7 +216,12 @@ export async function createDataset(
 ): Promise<CreatedDataset> {
   const stored = await storeFiles(deps, entries);
   const reading = readImageFolder([...stored.keys()]);
-  refuse(reading, stored);
+  try {
+    refuse(reading, stored);
+  } catch (error) {
+    await inTransaction(deps.db, (tx) => recordUnused(tx, 'datasets', [...stored.values()]));
+    throw error;
+  }
   const placed = placeFiles(reading, stored);
   const files = [...placed.files, ...(await listFiles(deps, placed.files))];
   const digest = snapshotDigest(files);

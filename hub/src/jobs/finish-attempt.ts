@@ -49,6 +49,8 @@ export async function finishAttempt(
   input: { fence: number; outcome: Outcome },
 ): Promise<void> {
   await inTransaction(deps.db, async (tx) => {
+    // The job first, in room order: the same call twice at once must be answered the same as one after the other.
+    await tx.query('select 1 from job where id = (select job from attempt where id::text = $1) for update', [attempt]);
     const [ended] = await tx.query<{ same: boolean }>(
       "select outcome->>'state' = $3 as same from attempt where id::text = $1 and fence = $2 and ended_at is not null",
       [attempt, input.fence, input.outcome.state],

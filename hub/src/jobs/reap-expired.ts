@@ -14,7 +14,7 @@ export async function reapExpired(deps: {
   return inTransaction(deps.db, async (tx) => {
     const rows = await tx.query<JobRow & { attempt: string }>(
       `select j.*, a.id as attempt from job j join attempt a on a.job = j.id
-       where a.ended_at is null and a.lease_expires_at < now() - make_interval(secs => $1) order by j.id limit 100 for update of j skip locked`,
+       where a.ended_at is null and a.lease_expires_at < now() - make_interval(secs => $1) order by j.id limit 100 for update of j, a skip locked`,
       [deps.timings.survive],
     );
     for (const job of rows) {

@@ -27,9 +27,10 @@ export async function renewLeases(
        where a.id::text = h.id and a.fence = h.fence and a.ended_at is null and j.id = a.job returning a.id, j.stop_asked`,
       [held, input.attempts.map((item) => item.fence), deps.timings.lease],
     );
+    // Both rows are locked: an attempt that ends while this waits is looked at again and left alone.
     const forgotten = await tx.query<JobRow & { attempt: string }>(
       `select j.*, a.id as attempt from job j join attempt a on a.job = j.id
-       where a.agent = $1 and a.ended_at is null and a.started_at < now() - make_interval(secs => $3) and not (a.id::text = any($2)) order by j.id for update of j`,
+       where a.agent = $1 and a.ended_at is null and a.started_at < now() - make_interval(secs => $3) and not (a.id::text = any($2)) order by j.id for update of j, a`,
       [input.agent, held, deps.timings.renew],
     );
     for (const job of forgotten) {

@@ -1,5 +1,6 @@
 import { Problem } from '@trainyard/plugin-sdk';
 import type pg from 'pg';
+import { superseded } from '../jobs/require-attempt.ts';
 import { appendRows, lockMarks, type JournalRows, type MarkRow } from './append-journal.sql.ts';
 import { planAppend, type JournalRequest } from './plan-append.ts';
 
@@ -23,6 +24,8 @@ export interface GroupCommit {
   drain(): Promise<void>;
 }
 
+/** Anything else would fail the statement of everybody in the same flush. */
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export const MAX_QUEUED_BYTES = 32 * 1024 * 1024;
 
 export function createGroupCommit(deps: {
@@ -94,13 +97,7 @@ export function createGroupCommit(deps: {
       for (const item of part) {
         const mark = marks.get(item.attempt);
         if (mark === undefined || mark.fence !== item.fence) {
-          answers.push(() =>
-            item.failed(
-              new Problem('attempt-superseded', {
-                detail: 'This attempt has ended or another one has taken over; nothing was stored.',
-              }),
-            ),
-          );
+          answers.push(() => item.failed(superseded()));
           continue;
         }
         const planned = planAppend(mark, item.request);
@@ -128,6 +125,7 @@ export function createGroupCommit(deps: {
 
   return {
     append(attempt, fence, request, bytes) {
+      if (!UUID.test(attempt)) return Promise.reject(superseded());
       if (queuedBytes + bytes > MAX_QUEUED_BYTES)
         return Promise.reject(
           new Problem('unavailable', {

@@ -1,4 +1,5 @@
 import { parseEventLine, Problem, type AnyEvent } from '@trainyard/plugin-sdk';
+import { storableJson } from '../platform/storable-text.ts';
 import type { JournalRows, MarkRow } from './append-journal.sql.ts';
 import { mergeLatest, toColumns, type MetricEvent } from './metric-points.ts';
 
@@ -14,7 +15,7 @@ export const LOG_LIMIT = 100 * 1024 * 1024;
 /** Checks a batch before it is queued: a bad one must not fail its neighbours in the flush. */
 export function parseBatch(firstSeq: number, lines: readonly string[]): AnyEvent[] {
   return lines.map((line, i) => {
-    const parsed = parseEventLine(line.replaceAll('\\u0000', ''));
+    const parsed = parseEventLine(storableJson(line));
     if (!parsed.ok)
       throw new Problem('bad-request', {
         detail: `Line ${i} is not an event: ${parsed.reason}.`,

@@ -1,4 +1,5 @@
-import { query, type Queryable } from '../platform/sql.ts';
+import type pg from 'pg';
+import { query } from '../platform/sql.ts';
 import {
   decodeBuckets,
   decodePoints,
@@ -25,9 +26,16 @@ interface ChunkRow {
   points: number;
   step0: number;
   step1: number;
+  total: number;
   level: Buffer | null;
   min: number | null;
   max: number | null;
+}
+
+interface SegmentRow {
+  id: number;
+  attempt: string;
+  body: SegmentColumn[];
 }
 
 /** Where a later attempt overlaps an earlier one in steps, the later one is shown. */
@@ -36,51 +44,72 @@ function cutBefore(buckets: Bucket[], step: number): Bucket[] {
   return end < 0 ? buckets : buckets.slice(0, end);
 }
 
+/** Each series has its own level: ten points of validation beside a million of training stay ten points. */
+function levelColumn(width: number): string {
+  return `case when t.points >= ${width} * 4096 then null::bytea when t.points >= ${width} * 512 then c.l512 when t.points >= ${width} * 64 then c.l64 when t.points >= ${width} * 8 then c.l8 else c.body end`;
+}
+
+/** Segments and chunks of one moment: a seal between two statements would show points twice or not at all. */
+async function readStored(
+  pool: pg.Pool,
+  attempts: readonly string[],
+  width: number,
+): Promise<{ chunks: ChunkRow[]; segments: SegmentRow[] }> {
+  const client = await pool.connect();
+  try {
+    await client.query('begin isolation level repeatable read read only');
+    const segments = await query<SegmentRow>(
+      client,
+      'select id, attempt, body from metric_segment where attempt = any($1::uuid[]) order by attempt, first_seq',
+      [attempts],
+    );
+    const chunks = await query<ChunkRow>(
+      client,
+      `select s.attempt, s.name, s.split, c.first_point, c.points, c.step0, c.step1, t.points as total, ${levelColumn(width)} as level, c.min, c.max
+       from (select s.id, sum(c.points)::bigint as points from series s join metric_chunk c on c.series = s.id where s.attempt = any($1::uuid[]) group by s.id) t
+         join series s on s.id = t.id join metric_chunk c on c.series = s.id order by s.id, c.first_point`,
+      [attempts],
+    );
+    await client.query('commit');
+    return { chunks, segments };
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined);
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
 /**
  * Curves of attempts (oldest first) at about `width` buckets per series. Reads only the level of the chunks that the width needs, adds what is not sealed
  * yet. `cursor` is the last segment seen: the live stream goes on from there.
  */
 export async function readSeriesOf(
-  on: Queryable,
+  on: pg.Pool,
   attempts: readonly string[],
   width: number,
   names: readonly string[] | null,
 ): Promise<{ series: ReadSeries[]; cursor: string }> {
-  const totals = await query<{ attempt: string; name: string; split: string; points: number }>(
-    on,
-    'select s.attempt, s.name, s.split, coalesce(sum(c.points), 0)::bigint as points from series s left join metric_chunk c on c.series = s.id where s.attempt = any($1::uuid[]) group by s.id',
-    [attempts],
-  );
-  const segments = await query<{ id: number; attempt: string; body: SegmentColumn[] }>(
-    on,
-    'select id, attempt, body from metric_segment where attempt = any($1::uuid[]) order by first_seq',
-    [attempts],
-  );
-  const sealed = totals.reduce((most, row) => Math.max(most, row.points), 0);
-  const level = levelFor(sealed, width);
-  const column = level === 1 ? 'c.body' : level === 4096 ? 'null::bytea' : `c.l${level}`;
-  const chunks = await query<ChunkRow>(
-    on,
-    `select s.attempt, s.name, s.split, c.first_point, c.points, c.step0, c.step1, ${column} as level, c.min, c.max from series s join metric_chunk c on c.series = s.id
-     where s.attempt = any($1::uuid[]) order by s.id, c.first_point`,
-    [attempts],
-  );
+  const { chunks, segments } = await readStored(on, attempts, width);
   const byKey = new Map<
     string,
     {
       count: number;
+      level: number;
       parts: Map<string, Bucket[]>;
       tail: Map<string, Points & { steps: number[]; values: (number | null)[] }>;
     }
   >();
   function entry(name: string, split: string) {
     const key = `${split} ${name}`;
-    const known = byKey.get(key) ?? { count: 0, parts: new Map(), tail: new Map() };
+    const known = byKey.get(key) ?? { count: 0, level: 1, parts: new Map(), tail: new Map() };
     byKey.set(key, known);
     return known;
   }
   for (const row of chunks) {
     const known = entry(row.name, row.split);
+    const level = levelFor(row.total, width);
+    known.level = Math.max(known.level, level);
     const buckets: Bucket[] =
       row.level === null
         ? [[row.step0, row.max, row.min, row.max]]
@@ -112,7 +141,7 @@ export async function readSeriesOf(
       const tail = known.tail.get(attempt);
       const own = [
         ...(known.parts.get(attempt) ?? []),
-        ...(tail === undefined ? [] : toBuckets(tail, Math.max(1, level === 4096 ? 512 : level))),
+        ...(tail === undefined ? [] : toBuckets(tail, Math.min(512, known.level))),
       ];
       const first = own[0];
       if (first !== undefined) buckets = [...cutBefore(buckets, first[0]), ...own];
@@ -120,10 +149,6 @@ export async function readSeriesOf(
     series.push({ name, split: key.slice(0, space), count: known.count, points: reduceBuckets(buckets, width) });
   }
   series.sort((a, b) => (a.name === b.name ? (a.split < b.split ? -1 : 1) : a.name < b.name ? -1 : 1));
-  return { series, cursor: String(segments.at(-1)?.id ?? (await lastSegment(on))) };
-}
-
-async function lastSegment(on: Queryable): Promise<number> {
-  const [row] = await query<{ last: number }>(on, 'select last_value::bigint as last from metric_segment_id_seq');
-  return row?.last ?? 0;
+  // Only what was seen counts: a number taken from the sequence may belong to a segment that is not committed yet.
+  return { series, cursor: String(segments.reduce((last, segment) => Math.max(last, segment.id), 0)) };
 }

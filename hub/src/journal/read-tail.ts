@@ -43,3 +43,13 @@ export async function tailIsWhole(on: Queryable, attempts: readonly string[], af
   );
   return row?.sealed !== true;
 }
+
+/** Points that were sealed so far. When it rises between two reads of the tail, points may have left it unseen. */
+export async function countSealed(on: Queryable, attempts: readonly string[]): Promise<number> {
+  const [row] = await query<{ points: number }>(
+    on,
+    'select coalesce(sum(c.points), 0)::bigint as points from series s join metric_chunk c on c.series = s.id where s.attempt = any($1::uuid[])',
+    [attempts],
+  );
+  return row?.points ?? 0;
+}

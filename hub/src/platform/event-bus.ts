@@ -28,12 +28,23 @@ export async function openEventBus(connection: pg.ClientConfig, pool: pg.Pool): 
       for (const callback of heard.get(topic) ?? []) callback(message.payload?.slice(split + 1) ?? '');
     });
     next.on('error', () => {
-      if (client === next) client = null;
-      if (!closed) setTimeout(() => void connect().catch(() => undefined), 500).unref();
+      if (client !== next) return;
+      client = null;
+      reconnect();
     });
     await next.connect();
     await next.query(`listen ${CHANNEL}`);
     client = next;
+  }
+  /** Again and again: a database that restarts may be away for longer than one try. */
+  function reconnect(): void {
+    if (closed) return;
+    setTimeout(() => {
+      connect().then(
+        () => (closed ? client?.end() : undefined),
+        () => reconnect(),
+      );
+    }, 500).unref();
   }
   await connect();
 

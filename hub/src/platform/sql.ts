@@ -35,6 +35,11 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
   return found.state === '23505' && (constraint === undefined || found.constraint === constraint);
 }
 
+/** A value of the caller that no column can hold: NUL in text, a cursor that is no time or id, a number out of range. */
+export function isBadValue(error: unknown): boolean {
+  return ['22021', '22P05', '22P02', '22003', '22007', '22008'].includes(sqlState(error).state);
+}
+
 /** Serialization failure or deadlock: the same transaction may be tried again. */
 export function isRetryable(error: unknown): boolean {
   const { state } = sqlState(error);

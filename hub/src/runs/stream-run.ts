@@ -1,6 +1,6 @@
 import type { LiveMessage, RunLive, RunShape } from '@trainyard/plugin-sdk/api';
 import { readLogOf } from '../journal/read-log.ts';
-import { readTail, tailIsWhole } from '../journal/read-tail.ts';
+import { countSealed, readTail, tailIsWhole } from '../journal/read-tail.ts';
 import type { Principal } from '../platform/principal.ts';
 import type { RunDeps } from './deps.ts';
 import { attemptsOf, requireRun } from './read-run.ts';
@@ -47,6 +47,7 @@ export async function* streamRun(
   let shown = '';
   let artifacts = '';
   let first = true;
+  let sealed = 0;
   try {
     while (!signal.aborted) {
       changed = false;
@@ -60,14 +61,18 @@ export async function* streamRun(
       const ids = attempts.map((attempt) => attempt.id);
       const [run] = await toRunShapes(on, await selectRuns(on, 'run.id::text = $1', [input.run]));
       if (run === undefined) return;
-      if (first && at.segment > 0 && !(await tailIsWhole(on, ids, at.segment)))
-        yield { id: `${at.segment}.${at.chunk}`, data: { type: 'reset' } };
-      first = false;
+      // The tail first, then what was sealed: a seal in between shows in the second, never in neither.
       const tail = await readTail(on, ids, at.segment, TAIL_SEGMENTS);
-      for (const segment of tail) {
-        at.segment = Math.max(at.segment, segment.id);
+      const sealedNow = await countSealed(on, ids);
+      const lost = first ? at.segment > 0 && !(await tailIsWhole(on, ids, at.segment)) : sealedNow !== sealed;
+      first = false;
+      sealed = sealedNow;
+      // After a reset the reader takes the whole curve, so what the tail holds now is not sent once more.
+      for (const segment of tail) at.segment = Math.max(at.segment, segment.id);
+      if (lost) yield { id: `${at.segment}.${at.chunk}`, data: { type: 'reset' } };
+      for (const segment of lost ? [] : tail) {
         yield {
-          id: `${at.segment}.${at.chunk}`,
+          id: `${segment.id}.${at.chunk}`,
           data: { type: 'metric', attempt: numbers.get(segment.attempt) ?? 1, points: [...segment.points] },
         };
       }

@@ -4,6 +4,8 @@ import { errorsFromFindings, Problem, type Finding } from '@trainyard/plugin-sdk
 import { readPackage, type PackageReading } from '@trainyard/plugin-sdk/package';
 import { MAX_PACKAGE_BYTES } from '@trainyard/plugin-sdk/api';
 import type { AuditCaller } from '../../audit/record-audit.ts';
+import { recordUnused } from '../../blobs/record-blob.ts';
+import { inTransaction } from '../../platform/transaction.ts';
 import type { TrainerDeps } from '../deps.ts';
 import { submitRelease, type Submitted } from './submit-release.ts';
 
@@ -86,5 +88,12 @@ export async function receivePackage(
   bytes: AsyncIterable<Uint8Array>,
   expected: { name?: string; version?: string } = {},
 ): Promise<Submitted> {
-  return submitRelease(deps, caller, await storePackage(deps, bytes, expected));
+  const received = await storePackage(deps, bytes, expected);
+  try {
+    return await submitRelease(deps, caller, received);
+  } catch (error) {
+    // Refused after the bytes were stored (name or version taken): known to the collector, unless somebody uses them.
+    await inTransaction(deps.db, (tx) => recordUnused(tx, 'packages', [{ ...received, bytes: received.packedBytes }]));
+    throw error;
+  }
 }

@@ -1,0 +1,63 @@
+import { packTrainer } from '@trainyard/plugin-sdk/package';
+import { Readable } from 'node:stream';
+import { createDataset } from '../datasets/create-dataset.ts';
+import { archiveEntries } from '../datasets/read-upload.ts';
+import { receivePackage } from '../trainers/intake/receive-package.ts';
+import { publishReleases } from '../trainers/publish/publish-releases.ts';
+import { DIGITS_ZIP, REFERENCE_FOLDER, type Caller, type TestHub } from './test-hub.ts';
+
+const SYSTEM = { principal: { kind: 'system' } } as const;
+let packed: Promise<Buffer> | null = null;
+
+/** The real package, packed once per test file. */
+export function referencePackage(): Promise<Buffer> {
+  return (packed ??= packTrainer(REFERENCE_FOLDER));
+}
+
+/** Takes one job of a kind as the agent and answers the claim. */
+export async function claimOne(hub: TestHub, kind: string, agent = 'runner-1', as: Caller = hub.agent) {
+  const answer = await hub.call('POST', '/api/v1/jobs/claim', {
+    as,
+    json: { agent, kinds: [kind], offers: [], slots: 1, waitSeconds: 0, ready: [] },
+  });
+  if (answer.statusCode !== 200) throw new Error(answer.body);
+  const [attempt] = answer.json<{
+    attempts: { id: string; job: string; fence: number; number: number; resume: unknown }[];
+  }>().attempts;
+  if (attempt === undefined) throw new Error(`no ${kind} job waits`);
+  return attempt;
+}
+
+/** A passed report as the outcome of the waiting validation, then into the registry. */
+export async function passValidation(hub: TestHub): Promise<void> {
+  const attempt = await claimOne(hub, 'validate');
+  const result = { verdict: 'passed', level: 'L1', stages: [], findings: [] };
+  const done = await hub.call('POST', `/api/v1/attempts/${attempt.id}/finish`, {
+    as: hub.agent,
+    json: { fence: attempt.fence, outcome: { state: 'succeeded', result } },
+  });
+  if (done.statusCode !== 204) throw new Error(done.body);
+}
+
+/** The reference trainer, published through intake, verdict and registry; answers the id of the release. */
+export async function publishReference(hub: TestHub): Promise<string> {
+  const { release } = await receivePackage(hub.deps, SYSTEM, Readable.from([await referencePackage()]));
+  await passValidation(hub);
+  await publishReleases(hub.deps, async () => undefined);
+  return release.id;
+}
+
+/** The digits as a dataset of that organisation; answers its id. */
+export async function addDigits(
+  hub: TestHub,
+  organizationId: string,
+  visibility: 'private' | 'public' = 'public',
+): Promise<string> {
+  const made = await createDataset(
+    hub.deps,
+    SYSTEM,
+    { name: 'Digits', license: null, description: null, organizationId, visibility, sample: false, createdBy: 'test' },
+    archiveEntries(DIGITS_ZIP),
+  );
+  return made.dataset;
+}
