@@ -53,7 +53,11 @@ export function openFsStore(root: string): BlobStore {
         await mkdir(dirname(target), { recursive: true });
         await rename(temporary, target);
         const directory = await open(dirname(target), 'r');
-        await directory.sync().finally(() => directory.close());
+        try {
+          await directory.sync();
+        } finally {
+          await directory.close();
+        }
       }
       return { sha256, bytes };
     } catch (error) {

@@ -50,7 +50,11 @@ async function* zipEntries(path: string): AsyncIterable<UploadEntry> {
 export async function* archiveEntries(path: string): AsyncIterable<UploadEntry> {
   const file = await open(path, 'r');
   const head = Buffer.alloc(4);
-  await file.read(head, 0, 4, 0).finally(() => file.close());
+  try {
+    await file.read(head, 0, 4, 0);
+  } finally {
+    await file.close();
+  }
   try {
     if (head.readUInt32BE(0) === 0x504b0304 || head.readUInt32BE(0) === 0x504b0506) yield* zipEntries(path);
     else if (head[0] === 0x1f && head[1] === 0x8b) yield* iterateTarGz(createReadStream(path), DATASET_LIMITS);

@@ -37,7 +37,7 @@ export function createGroupCommit(deps: {
   let flushing = 0;
   let scheduled = false;
   const busy = new Set<string>();
-  let idle: (() => void)[] = [];
+  const idle: (() => void)[] = [];
 
   function schedule(): void {
     if (scheduled || flushing >= 2) return;

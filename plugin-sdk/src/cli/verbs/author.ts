@@ -84,7 +84,8 @@ async function packageBytes(path: string): Promise<Buffer> {
 export async function packFolder(folder: string, out: string | undefined, output: Output): Promise<void> {
   const bytes = await packageBytes(folder);
   const schemas = new SchemaWorkerPool();
-  const reading = await readPackage(Readable.from([bytes]), { schemas }).finally(() => schemas.close());
+  const reading = await readPackage(Readable.from([bytes]), { schemas });
+  await schemas.close();
   if (reading.content === null || reading.findings.some((finding) => finding.severity === 'error')) {
     throw new Problem('release-invalid', {
       detail: 'The package was not accepted.',
