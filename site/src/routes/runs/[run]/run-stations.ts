@@ -1,4 +1,5 @@
 import type { RunShape } from '@trainyard/plugin-sdk/api';
+import { present } from '#lib/clock.svelte.ts';
 import type { Messages } from '#lib/i18n/index.ts';
 import type { Station, StationState } from '#lib/ui/Track.svelte';
 
@@ -20,7 +21,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 };
 
 function seconds(from: string, to: string | null): number {
-  return Math.max(0, ((to === null ? Date.now() : Date.parse(to)) - Date.parse(from)) / 1000);
+  return Math.max(0, ((to === null ? present() : Date.parse(to)) - Date.parse(from)) / 1000);
 }
 
 /** Phases of the newest attempt as stations; earlier attempts stand before it as one station each. */
