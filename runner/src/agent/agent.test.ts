@@ -132,13 +132,18 @@ describe('an agent', () => {
 
   test('ended in the middle: the record brings the attempt back, with the execution it remembered', async () => {
     const attempt = hub.enqueue({ spec });
+    let waiting = false;
     await withAgent(
       async (work) => {
         await work.remember('execution-1');
-        await new Promise((_, reject) => work.signal.addEventListener('abort', () => reject(new Error('let go'))));
+        const letGo = new Promise((_, reject) =>
+          work.signal.addEventListener('abort', () => reject(new Error('let go'))),
+        );
+        waiting = true;
+        await letGo;
         return { state: 'succeeded' };
       },
-      () => until('it remembers', async () => (await readdir(records)).length === 1),
+      () => until('it remembers', () => waiting),
     );
     assert.equal(attempt.outcome, null);
     let remembered: string | null = null;

@@ -5,6 +5,8 @@ import { parseEventLine, Problem, type AnyEvent, type Outcome } from '@trainyard
 import type { ClaimedAttempt, StopAsked } from '@trainyard/plugin-sdk/api';
 import type { FakeArtifact, FakeAttempt, FakeJob } from './fake-attempt.ts';
 
+const FORGOTTEN_MS = 1000;
+
 type Body = Record<string, unknown>;
 
 /** A hub in memory for tests of agents: the routes of agents over real HTTP, with leases, fences, marks and blobs. Strict like the real one. */
@@ -196,6 +198,12 @@ export class FakeHub {
 
   #renew(body: Body): Body {
     const keys = body['attempts'] as readonly { attempt: string; fence: number }[];
+    // Like the real hub: a claim whose answer never arrived is noticed by a renewal that does not name it.
+    for (const attempt of this.attempts) {
+      const forgotten = attempt.state === 'claimed' && !keys.some((key) => key.attempt === attempt.id);
+      if (forgotten && attempt.renewals === 0 && Date.now() - attempt.renewedAt > FORGOTTEN_MS)
+        attempt.state = 'queued';
+    }
     return {
       attempts: keys.map((key) => {
         const attempt = this.attempts.find((item) => item.id === key.attempt);
