@@ -3,7 +3,6 @@
  * buckets of 8, 64 and 512 points, and its own min and max are the level above. Numbers are float64, little endian.
  */
 export const CHUNK_POINTS = 4096;
-export const LEVELS = [8, 64, 512] as const;
 
 export interface Points {
   readonly steps: readonly number[];

@@ -1,4 +1,4 @@
-import { Problem } from '../problem.ts';
+import type { Problem } from '../problem.ts';
 
 /** What a verb says: lines for people on a terminal, one JSON line per result with `--json`. */
 export interface Output {

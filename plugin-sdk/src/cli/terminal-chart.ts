@@ -23,7 +23,7 @@ export function drawCurve(curve: Curve, width: number, height: number): string[]
   const span = Math.max(1, last[0] - firstStep);
   const columns = width * 2;
   const rows = height * 4;
-  const cells = Array.from({ length: height }, () => new Array<number>(width).fill(0));
+  const cells = Array.from({ length: height }, () => Array.from({ length: width }, () => 0));
   let before: [number, number] | null = null;
   function set(x: number, y: number): void {
     const row = cells[Math.floor(y / 4)];
