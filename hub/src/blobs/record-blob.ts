@@ -25,3 +25,11 @@ export async function recordBlobs(
     [store, digests, owner.organizationId, owner.kind, owner.id],
   );
 }
+
+/** Bytes that were stored for something that was then refused. Without a row the collector would never find them. */
+export async function recordUnused(tx: Tx, store: StoreName, blobs: readonly StoredBlob[]): Promise<void> {
+  await tx.query(
+    'insert into blob (store, sha256, bytes) select distinct on (s) $1, s, b from unnest($2::text[], $3::bigint[]) u(s, b) on conflict do nothing',
+    [store, blobs.map((blob) => blob.sha256), blobs.map((blob) => blob.bytes)],
+  );
+}
