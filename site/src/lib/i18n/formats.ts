@@ -55,7 +55,9 @@ export function formatsFor(locale: string): Formats {
       return minutes > 0 ? `${minutes} m ${total % 60} s` : `${total} s`;
     },
     relative(time, now = Date.now()) {
-      const seconds = (Date.parse(time) - now) / 1000;
+      const exactly = (Date.parse(time) - now) / 1000;
+      // Clocks differ by seconds; what just happened is not in the future.
+      const seconds = exactly > 0 && exactly < 60 ? 0 : exactly;
       if (Number.isNaN(seconds)) return NOTHING;
       for (const [unit, length] of STEPS)
         if (Math.abs(seconds) >= length || unit === 'second') return ago.format(Math.round(seconds / length), unit);

@@ -132,6 +132,7 @@ export const lab = {
   best: 'Best',
   last: 'Last',
   atStep: (step: number) => `at step ${step}`,
+  wentOn: (step: number) => `went on at step ${step}`,
   live: 'Live',
   reconnecting: 'Connection lost, trying again',
   waitingForRunner: 'Curves appear with the first step.',
