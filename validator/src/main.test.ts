@@ -80,6 +80,7 @@ describe('a validator at a hub', () => {
       report.findings.map((finding) => finding.check),
       ['digest-mismatch'],
     );
+    assert.equal(report.stages.find((stage) => stage.stage === 'contract')?.state, 'skipped');
   });
 
   test('a package under another name than the release is rejected', async () => {

@@ -1,8 +1,8 @@
-import { STAGES, type Stage } from '@trainyard/plugin-sdk';
+import type { Stage } from '@trainyard/plugin-sdk';
 
 export interface StageRow {
   readonly stage: Stage;
-  /** A stage runs when what it needs had no error. */
+  /** A stage runs when everything it needs passed. Not transitive: one reading judges package, manifest and config apart. */
   readonly needs: readonly Stage[];
   /** Why it cannot run here; null when it can. */
   readonly absent: string | null;
@@ -16,9 +16,7 @@ export const STAGE_TABLE: readonly StageRow[] = [
   { stage: 'provenance', needs: ['manifest'], absent: 'Signatures are not looked at yet.' },
   { stage: 'image', needs: ['manifest'], absent: 'The package names no image: it runs as a local process.' },
   { stage: 'scan', needs: ['image'], absent: 'Not scanned: there is no image, and no scanner here.' },
-  { stage: 'contract', needs: ['config'], absent: null },
+  { stage: 'contract', needs: ['package', 'manifest', 'config'], absent: null },
   { stage: 'acceptance', needs: ['contract'], absent: 'Learning is not measured yet.' },
   { stage: 'export', needs: ['acceptance'], absent: 'Exports are checked when they are made, not here yet.' },
 ];
-
-export const STAGE_ORDER = STAGES;

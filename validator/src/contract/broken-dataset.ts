@@ -8,20 +8,20 @@ export interface DatasetFault {
   readonly put: (plan: DatasetPlan) => DatasetPlan;
 }
 
-const BROKEN = 'train/bolt/01.png';
-const MISSING = 'train/nut/02.png';
+const BROKEN = 'train/bolt/001.png';
+const MISSING = 'train/nut/002.png';
 const ABSENT = 'screw';
 
 export const DATASET_FAULTS: readonly DatasetFault[] = [
   {
     name: 'undecodable-image',
-    names: /train\/bolt\/01\.png/,
+    names: /train\/bolt\/001\.png/,
     says: `a picture that cannot be decoded (${BROKEN})`,
     put: (plan) => ({ ...plan, files: new Map([...plan.files, [BROKEN, Buffer.from('This is not a picture.')]]) }),
   },
   {
     name: 'missing-image',
-    names: /train\/nut\/02\.png/,
+    names: /train\/nut\/002\.png/,
     says: `a listed picture that is missing (${MISSING})`,
     put: (plan) => ({ ...plan, files: new Map([...plan.files].filter(([path]) => path !== MISSING)) }),
   },
@@ -43,6 +43,10 @@ export const DATASET_FAULTS: readonly DatasetFault[] = [
   },
 ];
 
+/** Throws when the pictures that the faults name are not in the plan: the faults would be none. */
 export function withFaults(plan: DatasetPlan, faults: readonly DatasetFault[]): DatasetPlan {
+  for (const path of [BROKEN, MISSING]) {
+    if (!plan.files.has(path)) throw new Error(`the test data has no ${path}`);
+  }
   return faults.reduce((broken, fault) => fault.put(broken), plan);
 }
