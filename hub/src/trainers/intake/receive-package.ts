@@ -1,22 +1,14 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { errorsFromFindings, Problem, type Finding } from '@trainyard/plugin-sdk';
-import { readPackage, type PackageReading } from '@trainyard/plugin-sdk/package';
+import { readPackage } from '@trainyard/plugin-sdk/package';
 import { MAX_PACKAGE_BYTES } from '@trainyard/plugin-sdk/api';
 import type { AuditCaller } from '../../audit/record-audit.ts';
 import { recordUnused } from '../../blobs/record-blob.ts';
 import { inTransaction } from '../../platform/transaction.ts';
 import type { TrainerDeps } from '../deps.ts';
+import type { ReceivedPackage } from './received-package.ts';
 import { submitRelease, type Submitted } from './submit-release.ts';
-
-type Content = NonNullable<PackageReading['content']>;
-export interface ReceivedPackage {
-  readonly content: Content;
-  readonly sha256: string;
-  readonly sha512: string;
-  readonly packedBytes: number;
-  readonly warnings: readonly Finding[];
-}
 
 /** Findings that have a status of their own; everything else that is wrong with a package is `release-invalid`. */
 function refuse(findings: readonly Finding[]): Problem {

@@ -10,7 +10,7 @@ import type { TrainerDeps } from '../deps.ts';
 import { findReleaseById } from '../find-release.ts';
 import { toReleaseSummary } from '../release-shape.ts';
 import { versionKey } from '../release-state.ts';
-import type { ReceivedPackage } from './receive-package.ts';
+import type { ReceivedPackage } from './received-package.ts';
 
 export interface Submitted {
   readonly release: ReleaseSummary;
