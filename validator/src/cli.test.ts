@@ -48,7 +48,7 @@ describe('trainyard-validate', () => {
     assert.match(out, /✖ manifest/);
     assert.match(out, /error manifest-invalid trainer\.yaml/);
     assert.match(out, /→ /);
-    assert.match(out, /– contract: Waits for the stage config\./);
+    assert.match(out, /– contract: Waits for the stage manifest\./);
     assert.match(out, /Not accepted: \d+ errors\./);
   });
 
