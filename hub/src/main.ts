@@ -26,7 +26,7 @@ import { publishReleases } from './trainers/publish/publish-releases.ts';
 import { openAuth } from './users/auth.ts';
 import { readAuthSecret } from './users/auth-secret.ts';
 import { createAuthenticator } from './users/authenticate.ts';
-import { issueAgentKey } from './users/issue-agent-key.ts';
+import { issueAgentKey, revokeAgentKeys } from './users/issue-agent-key.ts';
 import { issueLocalToken } from './users/local-account.ts';
 import { prepareSetUp } from './users/set-up.ts';
 
@@ -42,11 +42,14 @@ export interface RunningHub {
   /** Text of the one-time link, or null once an administrator exists. */
   readonly setUpToken: string | null;
   readonly databasePid: number | null;
+  /** A new key for the agent; earlier ones end. */
   agentKey(agent: string): Promise<string>;
   /** Token of the local account, for programs of whoever owns the folder of state. */
   localToken(): Promise<string>;
   /** As the installation itself: builds the environment of a bundled trainer, then submits it. */
   prepareBundled(name: string): Promise<void>;
+  /** Folder of packed trainers that come with this version; what is new in it is submitted. */
+  useBundled(folder: string): void;
   /** The registry listens; releases that wait for it go on. */
   useRegistry(url: string): void;
   /** Answers no new calls, finishes what is under way, stops the database it started. */
@@ -69,9 +72,20 @@ function isFree(port: number, host: string): Promise<boolean> {
   });
 }
 
-/** The wanted port or the next free one of twenty. */
+function anyPort(host: string): Promise<number> {
+  return new Promise((done, failed) => {
+    const probe = createNetServer();
+    probe.once('error', failed);
+    probe.listen(0, host, () => {
+      const address = probe.address();
+      probe.close(() => done(address !== null && typeof address === 'object' ? address.port : 0));
+    });
+  });
+}
+
+/** The wanted port or the next free one of twenty; any free one for 0. */
 export async function findPort(wanted: number, host: string): Promise<number> {
-  if (wanted === 0) return 0;
+  if (wanted === 0) return anyPort(host);
   for (let port = wanted; port < wanted + 20 && port < 65536; port++) if (await isFree(port, host)) return port;
   throw new Problem('unavailable', {
     detail: `Ports ${wanted} to ${wanted + 19} are all taken.`,
@@ -166,9 +180,10 @@ export async function startHub(config: HubConfig, options: { log?: Logger } = {}
     bus.on('publish', () => publisher.poke());
     const prepared = chores.every(60, 'trainers.submit-prepared', () => submitPrepared(deps));
     bus.on('bundled', () => prepared.poke());
-    chores.every(3600, 'start.bundled', async () => {
+    let bundledFolder = config.TRAINYARD_BUNDLED;
+    const bundled = chores.every(3600, 'start.bundled', async () => {
       await addSample(deps, config.TRAINYARD_SAMPLE);
-      await registerBundled(deps, await bundledPackages(config.TRAINYARD_BUNDLED));
+      await registerBundled(deps, await bundledPackages(bundledFolder));
     });
 
     return {
@@ -178,9 +193,16 @@ export async function startHub(config: HubConfig, options: { log?: Logger } = {}
       registrySecret: parts.registry.secret,
       databasePid: postgres?.pid ?? null,
       setUpToken: await prepareSetUp({ db }, systemClock.now()),
-      agentKey: (agent) => issueAgentKey({ db }, { agentId: agent, hours: null }),
+      async agentKey(agent) {
+        await revokeAgentKeys({ db }, agent);
+        return issueAgentKey({ db }, { agentId: agent, hours: null });
+      },
       localToken: () => issueLocalToken({ db }),
       prepareBundled: async (name) => void (await prepareBundled(deps, { principal: { kind: 'system' } }, name)),
+      useBundled(folder) {
+        bundledFolder = folder;
+        bundled.poke();
+      },
       useRegistry(url) {
         parts.registry.url = url;
         publisher.poke();

@@ -253,9 +253,10 @@ export async function freezeRun(deps: RunDeps, principal: Principal, input: RunI
       : { config: parent.config, digest: parent.config_digest, problems: [] };
   for (const problem of resolved.problems)
     complaints.add(problem.code, problem.message, problem.fix, { pointer: `/config${problem.pointer}` });
-  if (parent === null && resolved.problems.length === 0) {
+  if (parent === null) {
     const checked = await deps.schemas.validateConfig(release.config_schema, task, resolved.config as Config);
-    for (const error of checked.errors)
+    const known = new Set(resolved.problems.map((problem) => problem.pointer));
+    for (const error of checked.errors.filter((item) => !known.has(item.pointer)))
       complaints.add('config.invalid', error.message, error.fix, { pointer: `/config${error.pointer}` });
   }
   const device = input.device ?? 'cpu';

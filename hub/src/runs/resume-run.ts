@@ -32,7 +32,11 @@ export async function resumeRun(deps: RunDeps, caller: AuditCaller, run: string)
       `select id from artifact where subject = $1 and kind = 'checkpoint' and meta->>'resumable' = 'true' limit 1`,
       [run],
     );
-    if (checkpoint === undefined && row.verb === 'train') {
+    // Paused before it ever ran: there is nothing to lose, so it simply starts.
+    const [begun] = await tx.query('select 1 from job j join attempt a on a.job = j.id where j.subject = $1 limit 1', [
+      run,
+    ]);
+    if (checkpoint === undefined && begun !== undefined && row.verb === 'train') {
       throw new Problem('illegal-transition', {
         detail: 'This run left no checkpoint to go on from.',
         fix: 'Repeat it: a new run with the same settings starts from the beginning.',

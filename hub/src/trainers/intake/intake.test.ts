@@ -34,7 +34,7 @@ async function packageOf(owner: string, version: string): Promise<Buffer> {
     }
     files.push({ path, bytes });
   }
-  return writeTarGz(files, 'package');
+  return writeTarGz(files, 'package/');
 }
 type Door = (as: Caller, name: string, version: string, bytes: Buffer) => ReturnType<TestHub['call']>;
 const raw: Door = (as, _name, _version, body) =>
