@@ -235,7 +235,12 @@ async function nodeForTypeScript() {
 
 function environment() {
   const pathName = Object.keys(process.env).find((name) => name.toUpperCase() === 'PATH') ?? 'PATH';
-  return { ...process.env, [pathName]: `${binFolder}${delimiter}${process.env[pathName] ?? ''}` };
+  return {
+    ...process.env,
+    [pathName]: `${binFolder}${delimiter}${process.env[pathName] ?? ''}`,
+    // Stripped and compiled modules are kept between starts: the second one is about twice as fast.
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, '.trainyard', 'cache', 'compile'),
+  };
 }
 
 /** Runs npm, quietly; when it fails, says why in one sentence where the reason is known, else shows its last lines. */

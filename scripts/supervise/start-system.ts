@@ -1,13 +1,12 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startHub, type HubConfig, type RunningHub } from '@trainyard/hub';
-import { startRegistry } from '@trainyard/registry';
+import { findPort, startHub, type HubConfig, type RunningHub } from '@trainyard/hub';
+import type { Registry } from '@trainyard/registry';
 import { Problem } from '@trainyard/plugin-sdk';
 import { bundleTrainers } from './bundle-trainers.ts';
-import { createChildren, endLeftovers } from './children.ts';
+import { createChildren, endLeftovers, type ChildSpec } from './children.ts';
 import { identify, isAlive, type ProcessIdentity } from './process-identity.ts';
 
 export interface RunningSystem {
@@ -19,19 +18,6 @@ export interface RunningSystem {
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** Slots of the runner: a training and something short beside it, also on two cores. */
 const SLOTS = Math.max(3, Math.min(4, availableParallelism() - 1));
-
-function freePort(): Promise<number> {
-  return new Promise((done, failed) => {
-    const probe = createServer();
-    probe.once('error', failed);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() =>
-        address !== null && typeof address === 'object' ? done(address.port) : failed(new Error('no port')),
-      );
-    });
-  });
-}
 
 /** One supervisor per folder of state. A lock whose holder is gone is taken over. */
 async function holdFolder(home: string): Promise<string> {
@@ -73,12 +59,29 @@ function childEnv(more: Record<string, string>): Record<string, string> {
     'UV_CONFIG_FILE',
     'XDG_CONFIG_HOME',
     'TRAINYARD_LEASE_SCALE',
+    'NODE_COMPILE_CACHE',
     'TRAINYARD_LOG_LEVEL',
   ]) {
     const value = process.env[name];
     if (value !== undefined) kept[name] = value;
   }
   return { ...kept, ...more };
+}
+
+function siteChild(port: number, hubUrl: string): ChildSpec {
+  return {
+    name: 'site',
+    script: join(ROOT, 'site', 'build', 'index.js'),
+    env: childEnv({
+      PORT: String(port),
+      HOST: '127.0.0.1',
+      HUB_URL: hubUrl,
+      NODE_ENV: 'production',
+      PROTOCOL_HEADER: 'x-forwarded-proto',
+      HOST_HEADER: 'x-forwarded-host',
+      BODY_SIZE_LIMIT: '64M',
+    }),
+  };
 }
 
 /** Hub and registry in this process; runner, validator and site as children; everything behind one address. */
@@ -92,40 +95,40 @@ export async function startSystem(
   const record = join(home, 'children.json');
   const left = await endLeftovers(record);
   if (left > 0) options.say(`Ended ${left} processes that an earlier start left behind.`);
-  const bundled = join(home, 'bundled');
-  await bundleTrainers(ROOT, bundled);
-  const sitePort = options.site ? await freePort() : null;
-  const hub = await startHub({
-    ...config,
-    TRAINYARD_HOME: home,
-    TRAINYARD_BUNDLED: bundled,
-    TRAINYARD_SAMPLE: join(ROOT, 'plugin-sdk', 'samples', 'digits.zip'),
-    TRAINYARD_SITE_URL: sitePort === null ? '' : `http://127.0.0.1:${sitePort}`,
-  });
+  const port = await findPort(config.PORT, config.HOST);
+  const sitePort = options.site ? await findPort(0, '127.0.0.1') : null;
   const children = createChildren({ record, logs: join(home, 'logs'), say: options.say });
+  // The site comes up beside the hub, not after it: the first page waits for both.
+  if (sitePort !== null) children.start(siteChild(sitePort, `http://127.0.0.1:${port}`));
+  let hub: RunningHub | null = null;
+  let registry: Registry | null = null;
+  async function stop(): Promise<void> {
+    await children.stop();
+    await registry?.close();
+    await hub?.close();
+    await rm(record, { force: true });
+    await rm(lock, { force: true });
+  }
   try {
-    const registry = await startRegistry({
+    hub = await startHub({
+      ...config,
+      PORT: port,
+      TRAINYARD_HOME: home,
+      TRAINYARD_SAMPLE: join(ROOT, 'plugin-sdk', 'samples', 'digits.zip'),
+      TRAINYARD_SITE_URL: sitePort === null ? '' : `http://127.0.0.1:${sitePort}`,
+    });
+    // Loaded now: its import alone costs as much as the start of the hub.
+    const { startRegistry } = await import('@trainyard/registry');
+    registry = await startRegistry({
       storage: join(home, 'registry'),
       secret: hub.registrySecret,
       hubUrl: hub.hubUrl,
       urlPrefix: '/npm/',
     });
     hub.useRegistry(registry.url);
-    if (sitePort !== null) {
-      children.start({
-        name: 'site',
-        script: join(ROOT, 'site', 'build', 'index.js'),
-        env: childEnv({
-          PORT: String(sitePort),
-          HOST: '127.0.0.1',
-          HUB_URL: hub.hubUrl,
-          NODE_ENV: 'production',
-          PROTOCOL_HEADER: 'x-forwarded-proto',
-          HOST_HEADER: 'x-forwarded-host',
-          BODY_SIZE_LIMIT: '64M',
-        }),
-      });
-    }
+    const bundled = join(home, 'bundled');
+    await bundleTrainers(ROOT, bundled);
+    hub.useBundled(bundled);
     if (options.agents !== false) {
       for (const name of ['runner', 'validator'] as const) {
         const agent = `${name}-1`;
@@ -147,20 +150,9 @@ export async function startSystem(
     await writeFile(join(home, 'local.json'), JSON.stringify({ url: hub.publicUrl, token: await hub.localToken() }), {
       mode: 0o600,
     });
-    return {
-      hub,
-      url: hub.publicUrl,
-      async stop() {
-        await children.stop();
-        await registry.close();
-        await hub.close();
-        await rm(record, { force: true });
-        await rm(lock, { force: true });
-      },
-    };
+    return { hub, url: hub.publicUrl, stop };
   } catch (error) {
-    await children.stop();
-    await hub.close();
+    await stop();
     throw error;
   }
 }

@@ -16,7 +16,13 @@ import {
 import { Ajv } from 'ajv';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { Logger } from 'pino';
 import { requireRouteAccess } from './access.ts';
 import type { Principal } from './principal.ts';

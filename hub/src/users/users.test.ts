@@ -121,7 +121,10 @@ test('two set-up requests at once make one administrator; the token works once; 
       call('POST', '/api/v1/set-up', { body: { token, email, name: 'Ada Lovelace', password: PASSWORD } }),
     ),
   );
-  assert.deepEqual([first?.status, second?.status].toSorted((a, b) => Number(a) - Number(b)), [201, 410]);
+  assert.deepEqual(
+    [first?.status, second?.status].toSorted((a, b) => Number(a) - Number(b)),
+    [201, 410],
+  );
   assert.equal((await query(db.pool, `select 1 from "user" where "role" = 'admin'`)).length, 1);
   assert.equal(await prepareSetUp({ db }, Date.now()), null);
   const again = await call('POST', '/api/v1/set-up', {

@@ -39,29 +39,29 @@ async function publishOne(
   package_sha512: string,
   published: (release: ReleaseRow) => Promise<void>,
 ): Promise<void> {
-    const release = await findReleaseById(deps.db.pool, id);
-    if (release === null) return;
-    await writeToRegistry(deps, { ...release, package_sha512 });
-    await inTransaction(deps.db, async (tx) => {
-      const [row] = await tx.query<{ state: ReleaseState; hold: string | null }>(
-        'select state, hold from release where id = $1 for update',
-        [id],
-      );
-      if (row?.hold !== 'publishing') return;
-      await tx.query('update release set state = $2, hold = null, published_at = now() where id = $1', [
-        id,
-        nextReleaseState(row.state, 'registered'),
-      ]);
-      await recordAudit(
-        tx,
-        { principal: { kind: 'system' } },
-        'release.published',
-        `@${release.owner}/${release.name}@${release.version}`,
-        { digest: release.package_digest },
-      );
-      await tx.query(NOTIFY_SQL, ['catalog', id]);
-      await tx.query(NOTIFY_SQL, ['subject', id]);
-    });
-    const now = await findReleaseById(deps.db.pool, id);
-    if (now?.state === 'published') await published(now);
+  const release = await findReleaseById(deps.db.pool, id);
+  if (release === null) return;
+  await writeToRegistry(deps, { ...release, package_sha512 });
+  await inTransaction(deps.db, async (tx) => {
+    const [row] = await tx.query<{ state: ReleaseState; hold: string | null }>(
+      'select state, hold from release where id = $1 for update',
+      [id],
+    );
+    if (row?.hold !== 'publishing') return;
+    await tx.query('update release set state = $2, hold = null, published_at = now() where id = $1', [
+      id,
+      nextReleaseState(row.state, 'registered'),
+    ]);
+    await recordAudit(
+      tx,
+      { principal: { kind: 'system' } },
+      'release.published',
+      `@${release.owner}/${release.name}@${release.version}`,
+      { digest: release.package_digest },
+    );
+    await tx.query(NOTIFY_SQL, ['catalog', id]);
+    await tx.query(NOTIFY_SQL, ['subject', id]);
+  });
+  const now = await findReleaseById(deps.db.pool, id);
+  if (now?.state === 'published') await published(now);
 }

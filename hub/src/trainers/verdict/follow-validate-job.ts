@@ -6,11 +6,9 @@ import { nextReleaseState } from '../release-state.ts';
 
 function reasonOf(report: Report): string {
   const errors = report.findings.filter((finding) => finding.severity === 'error');
-  return errors[0] === undefined
-    ? 'A required check did not run.'
-    : errors.length === 1
-      ? errors[0].message
-      : `${errors[0].message} (and ${errors.length - 1} more)`;
+  const stuck = report.stages.find((stage) => stage.state === 'error');
+  if (errors[0] === undefined) return stuck?.reason ?? 'A required check did not run.';
+  return errors.length === 1 ? errors[0].message : `${errors[0].message} (and ${errors.length - 1} more)`;
 }
 
 /**
