@@ -54,6 +54,7 @@ const schema = {
     mask_ratio: { type: 'integer', default: 4, 'x-tasks': ['segment'], 'x-ui': { group: 'loss' } },
     scale: { $ref: '#/$defs/pair', default: [0.5, 1], 'x-ui': { group: 'loss', advanced: true } },
     freeze: { type: 'boolean', default: false },
+    eval_metric: { enum: ['top1', 'loss', null], default: null },
   },
   $defs: { pair: { type: 'array', items: { type: 'number', minimum: 0, maximum: 2 }, minItems: 2, maxItems: 2 } },
 };
@@ -63,7 +64,7 @@ test('groups keep the order of the schema, undeclared ones follow, fields of oth
   assert.deepEqual(
     groups.map((group) => [group.id, group.fields.map((field) => `${field.key}:${field.kind}`)]),
     [
-      ['basic', ['batch:number', 'epochs:number', 'image_size:number', 'freeze:switch']],
+      ['basic', ['batch:number', 'epochs:number', 'image_size:number', 'freeze:switch', 'eval_metric:select']],
       ['optimizer', ['optimizer:select', 'learning_rate:number']],
       ['loss', ['scale:range']],
     ],
@@ -76,6 +77,8 @@ test('a union of a number and a word, a null with a meaning, a log slider', () =
   const batch = fields.find((field) => field.key === 'batch');
   assert.deepEqual(batch?.choices, [{ value: 'auto', title: 'Automatic' }]);
   assert.equal(batch?.maximum, 64);
+  assert.equal(fields.find((field) => field.key === 'eval_metric')?.nullMeans, '');
+  assert.equal(fields.find((field) => field.key === 'epochs')?.nullMeans, undefined);
   assert.equal(fields.find((field) => field.key === 'image_size')?.nullMeans, "model's own size");
   assert.equal(fields.find((field) => field.key === 'learning_rate')?.slider, true);
 });

@@ -91,7 +91,9 @@ export function fieldFor(key: string, raw: Node, root: Node, firstGroup: string)
     types.includes('null') ||
     words(node['type']).includes('null') ||
     branches.some((branch) => branch['type'] === 'null') ||
-    constants.some((choice) => choice.value === null);
+    constants.some((choice) => choice.value === null) ||
+    (Array.isArray(node['enum']) && node['enum'].includes(null)) ||
+    node['default'] === null;
   const type = types.find((name) => name !== 'null');
   const listed = Array.isArray(node['enum'])
     ? node['enum']
