@@ -42,8 +42,8 @@ async function enqueue(kind: Verb, hold?: string): Promise<{ job: string; subjec
   );
   return { job, subject };
 }
-async function post(path: string, json: unknown): Promise<{ status: number; code: string }> {
-  const answer = await hub.call('POST', `/api/v1/${path}`, { as: hub.agent, json });
+async function post(path: string, json: unknown, agent = 'runner-1'): Promise<{ status: number; code: string }> {
+  const answer = await hub.call('POST', `/api/v1/${path}`, { as: await hub.agentKey(agent), json });
   return { status: answer.statusCode, code: answer.body === '' ? '' : String(answer.json().code) };
 }
 async function jobState(job: string): Promise<string> {
@@ -52,7 +52,7 @@ async function jobState(job: string): Promise<string> {
 }
 async function claim(agent: string, kinds: string[], slots: number) {
   const answer = await hub.call('POST', '/api/v1/jobs/claim', {
-    as: hub.agent,
+    as: await hub.agentKey(agent),
     json: { agent, kinds, offers: [], slots, waitSeconds: 0, ready: [] },
   });
   return answer.json<{ attempts: { id: string; job: string }[] }>().attempts;
@@ -141,7 +141,7 @@ test('a stop of a running job arrives in the stream of signals and with the rene
   const attempt = await claimOne(hub, 'export', 'runner-9');
   const url = await hub.listen();
   const live = await fetch(`${url}/api/v1/agents/runner-9/signals`, {
-    headers: hub.agent.headers,
+    headers: (await hub.agentKey('runner-9')).headers,
     signal: AbortSignal.timeout(10_000),
   });
   await inTransaction(hub.deps.db, (tx) => requestStop(tx, hub.deps.followers, job, { what: 'pause', grace: 3 }));
@@ -155,7 +155,7 @@ test('a stop of a running job arrives in the stream of signals and with the rene
     stop: { what: 'pause', grace: 3 },
   });
   const renewed = await hub.call('POST', '/api/v1/leases/renew', {
-    as: hub.agent,
+    as: await hub.agentKey('runner-9'),
     json: {
       agent: 'runner-9',
       attempts: [
@@ -176,7 +176,7 @@ test('an attempt that its agent forgot is lost at its next renewal; tries are li
     await hub.deps.db.pool.query(`update attempt set started_at = now() - interval '1 hour' where id = $1`, [
       attempt.id,
     ]);
-    assert.equal((await post('leases/renew', { agent: 'runner-7', attempts: [] })).status, 200);
+    assert.equal((await post('leases/renew', { agent: 'runner-7', attempts: [] }, 'runner-7')).status, 200);
   }
   assert.equal(await jobState(job), 'failed');
   assert.ok(rounds > 1 && rounds < 20, String(rounds));

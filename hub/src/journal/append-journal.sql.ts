@@ -46,56 +46,46 @@ export interface JournalRows {
 }
 
 export async function appendRows(client: pg.PoolClient, rows: JournalRows): Promise<void> {
-  const work: Promise<unknown>[] = [];
   if (rows.segments.length > 0) {
-    work.push(
-      client.query(
-        'insert into metric_segment (attempt, first_seq, last_seq, points, body) select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::jsonb[])',
-        [
-          rows.segments.map((row) => row.attempt),
-          rows.segments.map((row) => row.first),
-          rows.segments.map((row) => row.last),
-          rows.segments.map((row) => row.points),
-          rows.segments.map((row) => JSON.stringify(row.columns)),
-        ],
-      ),
+    await client.query(
+      'insert into metric_segment (attempt, first_seq, last_seq, points, body) select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::jsonb[])',
+      [
+        rows.segments.map((row) => row.attempt),
+        rows.segments.map((row) => row.first),
+        rows.segments.map((row) => row.last),
+        rows.segments.map((row) => row.points),
+        rows.segments.map((row) => JSON.stringify(row.columns)),
+      ],
     );
   }
   if (rows.events.length > 0) {
-    work.push(
-      client.query(
-        'insert into attempt_event (attempt, seq, type, body) select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::jsonb[]) on conflict do nothing',
-        [
-          rows.events.map((row) => row.attempt),
-          rows.events.map((row) => row.seq),
-          rows.events.map((row) => row.type),
-          rows.events.map((row) => row.body),
-        ],
-      ),
+    await client.query(
+      'insert into attempt_event (attempt, seq, type, body) select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::jsonb[]) on conflict do nothing',
+      [
+        rows.events.map((row) => row.attempt),
+        rows.events.map((row) => row.seq),
+        rows.events.map((row) => row.type),
+        rows.events.map((row) => row.body),
+      ],
     );
   }
   if (rows.logs.length > 0) {
-    work.push(
-      client.query(
-        'insert into log_chunk (attempt, stream, at_offset, body) select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bytea[])',
-        [
-          rows.logs.map((row) => row.attempt),
-          rows.logs.map((row) => row.stream),
-          rows.logs.map((row) => row.offset),
-          rows.logs.map((row) => row.body),
-        ],
-      ),
+    await client.query(
+      'insert into log_chunk (attempt, stream, at_offset, body) select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bytea[])',
+      [
+        rows.logs.map((row) => row.attempt),
+        rows.logs.map((row) => row.stream),
+        rows.logs.map((row) => row.offset),
+        rows.logs.map((row) => row.body),
+      ],
     );
   }
-  work.push(
-    client.query(
-      `update attempt_mark m set next_seq = n.next_seq, stdout_acked = n.stdout_acked, stderr_acked = n.stderr_acked, log_kept = n.log_kept, log_dropped = n.log_dropped,
+  await client.query(
+    `update attempt_mark m set next_seq = n.next_seq, stdout_acked = n.stdout_acked, stderr_acked = n.stderr_acked, log_kept = n.log_kept, log_dropped = n.log_dropped,
          segments = n.segments, points = n.points, latest = n.latest, progress = coalesce(n.progress, m.progress), usage = coalesce(n.usage, m.usage)
        from jsonb_to_recordset($1::jsonb) as n(attempt uuid, next_seq bigint, stdout_acked bigint, stderr_acked bigint, log_kept bigint, log_dropped bigint, segments int, points bigint,
          latest jsonb, progress jsonb, usage jsonb)
        where m.attempt = n.attempt`,
-      [JSON.stringify(rows.marks)],
-    ),
+    [JSON.stringify(rows.marks)],
   );
-  await Promise.all(work);
 }

@@ -41,6 +41,37 @@ function lastSeqOf(event: AnyEvent): number {
   return event.type === 'gap' && 'to' in event ? event.to : event.seq;
 }
 
+/** What an event adds to the log people read; most say nothing there. */
+function logLineOf(event: AnyEvent): string {
+  if ('other' in event) return '';
+  switch (event.type) {
+    case 'started':
+      return `${event.trainer.name} ${event.trainer.version}: ${event.command} ${event.model} on ${event.device.name}${event.resumedFrom === undefined ? '' : `, from step ${event.resumedFrom.step}`}\n`;
+    case 'log':
+      return `${event.level === 'info' ? '' : `${String(event.level)}: `}${event.message}\n`;
+    case 'warning':
+      return `warning ${event.code}: ${event.message}\n`;
+    case 'checkpoint': {
+      const metric = event.metric?.value == null ? '' : `, ${event.metric.name} ${event.metric.value.toPrecision(4)}`;
+      return `checkpoint ${event.id} at step ${event.step}${metric}\n`;
+    }
+    case 'failed':
+      return `failed ${event.code}: ${event.message}\n${event.detail == null ? '' : `${event.detail}\n`}`;
+    case 'stopped':
+      return `stopped (${event.reason})\n`;
+    case 'finished':
+      return `finished in ${event.seconds.toFixed(1)} s\n`;
+    case 'gap':
+      return `events ${event.from} to ${event.to} are lost\n`;
+    case 'phase':
+    case 'progress':
+    case 'metric':
+    case 'artifact':
+    case 'usage':
+      return '';
+  }
+}
+
 function planEvents(mark: MarkRow, request: Extract<JournalRequest, { kind: 'events' }>): Planned {
   const nothing = { segments: [], events: [], logs: [] };
   const last = request.events.reduce((high, event) => Math.max(high, lastSeqOf(event)), request.firstSeq - 1);
@@ -56,13 +87,7 @@ function planEvents(mark: MarkRow, request: Extract<JournalRequest, { kind: 'eve
   const metrics = fresh.filter((event) => event.type === 'metric' && 'values' in event) as unknown as MetricEvent[];
   const columns = toColumns(metrics);
   const points = columns.reduce((sum, column) => sum + column.steps.length, 0);
-  const logText = fresh
-    .flatMap((event) =>
-      event.type === 'log' && 'message' in event
-        ? [`${'level' in event && event.level !== 'info' ? `${String(event.level)}: ` : ''}${event.message}\n`]
-        : [],
-    )
-    .join('');
+  const logText = fresh.map(logLineOf).join('');
   const next: MarkRow = {
     ...mark,
     next_seq: last + 1,

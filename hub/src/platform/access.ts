@@ -55,7 +55,7 @@ export function ownsIt(principal: Principal, facts: OwnedFacts): boolean {
   return principal.kind === 'user' && principal.organizationId === facts.organizationId;
 }
 export function canRead(principal: Principal, facts: OwnedFacts): boolean {
-  return facts.visibility === 'public' || principal.kind === 'agent' || isAdmin(principal) || ownsIt(principal, facts);
+  return facts.visibility === 'public' || isAdmin(principal) || ownsIt(principal, facts);
 }
 export function canChange(principal: Principal, facts: OwnedFacts): boolean {
   return isAdmin(principal) || ownsIt(principal, facts);

@@ -1,4 +1,5 @@
 import { canonicalJson, Problem, sha256 } from '@trainyard/plugin-sdk';
+import { queryOne, type Queryable } from './sql.ts';
 import type { Tx } from './transaction.ts';
 
 /**
@@ -33,4 +34,20 @@ export async function withIdempotency(
     [principal, key, digest, JSON.stringify(reply)],
   );
   return reply;
+}
+
+/** The stored answer of the same request, before anything else is looked at: what it names may have changed since. Null when the key is new. */
+export async function storedReply(
+  on: Queryable,
+  principal: string,
+  key: string | null,
+  request: unknown,
+): Promise<string | null> {
+  if (key === null) return null;
+  const known = await queryOne<{ body_digest: string; reply: string }>(
+    on,
+    'select body_digest, reply from idempotency_key where principal = $1 and key = $2',
+    [principal, key],
+  );
+  return known === null || known.body_digest !== sha256(canonicalJson(request)) ? null : known.reply;
 }

@@ -276,7 +276,8 @@ export async function readRun(deps: RunDeps, principal: Principal, id: string): 
     })),
     exportFormats,
     can: actionsOf(run, canChange(principal, { organizationId: row.organization_id, visibility: row.visibility }), {
-      resumable: row.verb !== 'train' || checkpoints.some((item) => item.meta['resumable'] === true),
+      resumable:
+        row.verb !== 'train' || row.started_at === null || checkpoints.some((item) => item.meta['resumable'] === true),
       hasCheckpoint: checkpoints.length > 0,
       exports: exportFormats.length > 0,
     }),

@@ -3,7 +3,7 @@ import type { Preflight, RunInput } from '@trainyard/plugin-sdk/api';
 import { recordAudit, type AuditCaller } from '../audit/record-audit.ts';
 import { enqueueJob } from '../jobs/enqueue-job.ts';
 import { requireUser } from '../platform/access.ts';
-import { withIdempotency } from '../platform/idempotency.ts';
+import { storedReply, withIdempotency } from '../platform/idempotency.ts';
 import { inTransaction, type Tx } from '../platform/transaction.ts';
 import type { RunDeps } from './deps.ts';
 import { freezeRun, type FrozenRun } from './freeze-run.ts';
@@ -77,6 +77,8 @@ export async function startRun(
   idempotencyKey: string | null,
 ): Promise<string> {
   const user = requireUser(caller.principal);
+  const earlier = await storedReply(deps.db.pool, user.userId, idempotencyKey, input);
+  if (earlier !== null) return earlier;
   const { preflight, frozen } = await freezeRun(deps, user, input);
   if (frozen === null) {
     const config = preflight.problems.every((problem) => problem.code.startsWith('config'));

@@ -15,7 +15,8 @@ export function referencePackage(): Promise<Buffer> {
 }
 
 /** Takes one job of a kind as the agent and answers the claim. */
-export async function claimOne(hub: TestHub, kind: string, agent = 'runner-1', as: Caller = hub.agent) {
+export async function claimOne(hub: TestHub, kind: string, agent = 'runner-1') {
+  const as: Caller = await hub.agentKey(agent);
   const answer = await hub.call('POST', '/api/v1/jobs/claim', {
     as,
     json: { agent, kinds: [kind], offers: [], slots: 1, waitSeconds: 0, ready: [] },

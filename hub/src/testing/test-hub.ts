@@ -124,9 +124,14 @@ export async function testHub(options: { timings?: Partial<LeaseTimings>; blobRo
     const me = await call('GET', '/api/v1/me', { headers: { cookie } });
     return { headers: { cookie }, organization: String(me.json().user.organization) };
   }
+  const agents = new Map<string, Caller>();
   async function agentKey(agent: string): Promise<Caller> {
+    const known = agents.get(agent);
+    if (known !== undefined) return known;
     const text = await issueAgentKey({ db }, { agentId: agent, hours: null });
-    return { headers: { authorization: `Bearer ${text}` }, organization: '' };
+    const caller: Caller = { headers: { authorization: `Bearer ${text}` }, organization: '' };
+    agents.set(agent, caller);
+    return caller;
   }
 
   const token = await prepareSetUp({ db }, Date.now());

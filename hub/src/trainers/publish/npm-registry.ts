@@ -9,7 +9,10 @@ export function registryPath(owner: string, name: string): string {
   return `/@${owner}%2f${name}`;
 }
 
-/** Puts the bytes of a release into the registry. Looks first: a release that is already there with the same integrity counts as done. */
+/**
+ * Puts the bytes of a release into the registry. 409 means that an earlier try of ours wrote it: only the hub writes there, and only once the digest of a
+ * number is fixed.
+ */
 export async function writeToRegistry(
   deps: Pick<TrainerDeps, 'registry' | 'blobs'>,
   release: ReleaseRow & { package_sha512: string },
@@ -41,8 +44,7 @@ export async function writeToRegistry(
     }),
   });
   await response.body?.cancel();
-  if (response.ok) return;
-  if (response.status === 409) return;
+  if (response.ok || response.status === 409) return;
   throw new Problem('unavailable', {
     detail: `The registry answered ${response.status} to the release.`,
     fix: 'It is tried again by itself.',

@@ -4,6 +4,20 @@ import type { JobFollower } from '../../jobs/job.ts';
 import { NOTIFY_SQL } from '../../platform/event-bus.ts';
 import { nextReleaseState } from '../release-state.ts';
 
+/** An agent may be older or broken: what is no report counts as none. */
+function isReport(value: unknown): value is Report {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'verdict' in value &&
+    'level' in value &&
+    'findings' in value &&
+    Array.isArray(value.findings) &&
+    'stages' in value &&
+    Array.isArray(value.stages)
+  );
+}
+
 function reasonOf(report: Report): string {
   const errors = report.findings.filter((finding) => finding.severity === 'error');
   const stuck = report.stages.find((stage) => stage.state === 'error');
@@ -28,7 +42,7 @@ export const followValidateJob: JobFollower = async (tx, job, event, outcome) =>
     ]);
     return;
   }
-  const report = event === 'succeeded' ? (outcome?.result as Report | undefined) : undefined;
+  const report = event === 'succeeded' && isReport(outcome?.result) ? outcome.result : undefined;
   if (report?.verdict === 'passed') {
     await tx.query(
       `update release set report = $2, level = $3, hold = 'publishing', reason = null where id::text = $1`,

@@ -41,16 +41,18 @@ export async function initTrainer(
   await mkdir(target, { recursive: true });
   if ((await readdir(target)).length > 0)
     throw new Problem('conflict', { detail: `${folder} is not empty.`, fix: 'Name a new folder.' });
+  const scoped = /^@?([a-z0-9][a-z0-9-]{1,38})\/(.+)$/.exec(options.name ?? '');
+  const owner = scoped?.[1] ?? options.owner;
   const short =
-    (options.name ?? basename(target))
+    (scoped?.[2] ?? options.name ?? basename(target))
       .toLowerCase()
       .replace(/[^a-z0-9._-]+/g, '-')
       .replace(/^[^a-z0-9]+/, '') || 'my-trainer';
-  const name = `@${options.owner}/${short}`;
+  const name = `@${owner}/${short}`;
   await cp(template, target, { recursive: true, dereference: true });
   const words: Readonly<Record<string, string>> = {
     '{{name}}': name,
-    '{{owner}}': options.owner,
+    '{{owner}}': owner,
     '{{title}}': `${short[0]?.toUpperCase() ?? ''}${short.slice(1).replaceAll(/[-_.]/g, ' ')} trainer`,
   };
   for (const entry of await readdir(target, { recursive: true, withFileTypes: true })) {
