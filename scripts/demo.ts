@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readConfig } from '@trainyard/hub';
+import { readConfig } from '@trainyard/hub/config';
 import { Problem, newId } from '@trainyard/plugin-sdk';
 import {
   getRun,

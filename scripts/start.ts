@@ -1,4 +1,4 @@
-import { readConfig } from '@trainyard/hub';
+import { readConfig } from '@trainyard/hub/config';
 import { Problem } from '@trainyard/plugin-sdk';
 import { existsSync } from 'node:fs';
 import { startSystem } from './supervise/start-system.ts';

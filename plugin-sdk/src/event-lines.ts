@@ -10,12 +10,20 @@ export type ParsedLine =
   | { readonly ok: true; readonly event: AnyEvent; readonly line: string }
   | { readonly ok: false; readonly reason: string; readonly line: string };
 
-const VALIDATORS = Object.fromEntries(
-  Object.entries(EVENT_SCHEMAS).map(([type, schema]) => [type, Compile(schema)]),
-) as unknown as Record<
-  EventType,
-  { Check(value: unknown): boolean; Errors(value: unknown): { instancePath: string; message: string }[] }
->;
+interface EventValidator {
+  Check(value: unknown): boolean;
+  Errors(value: unknown): { instancePath: string; message: string }[];
+}
+const validators = new Map<EventType, EventValidator>();
+
+/** Compiled at first use: a process that reads no events does not pay for them at its start. */
+function validatorOf(type: EventType): EventValidator {
+  const known = validators.get(type);
+  if (known !== undefined) return known;
+  const made: EventValidator = Compile(EVENT_SCHEMAS[type]);
+  validators.set(type, made);
+  return made;
+}
 
 function isKnownType(type: string): type is EventType {
   return Object.hasOwn(EVENT_SCHEMAS, type);
@@ -42,7 +50,7 @@ export function parseEventLine(line: string): ParsedLine {
   if (Reflect.get(value, 'v') !== 1) return bad(line, 'v is not 1');
   if (!isKnownType(type))
     return { ok: true, event: { v: 1, seq, ts: String(Reflect.get(value, 'ts')), type, other: true }, line };
-  const validator = VALIDATORS[type];
+  const validator = validatorOf(type);
   if (!validator.Check(value)) {
     const first = validator.Errors(value)[0];
     return bad(

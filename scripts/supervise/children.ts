@@ -15,7 +15,8 @@ export interface ChildSpec {
  * that the next start can end what a killed supervisor left behind.
  */
 export interface Children {
-  start(spec: ChildSpec): void;
+  /** Resolves once the process was spawned. */
+  start(spec: ChildSpec): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -80,7 +81,7 @@ export function createChildren(options: { record: string; logs: string; say: (li
   }
 
   return {
-    start: (spec) => void launch(spec, 0),
+    start: (spec) => launch(spec, 0),
     async stop() {
       stopping = true;
       const children = [...running.values()];

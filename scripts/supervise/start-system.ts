@@ -2,10 +2,10 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findPort, startHub, type HubConfig, type RunningHub } from '@trainyard/hub';
+import type { HubConfig, RunningHub } from '@trainyard/hub';
+import { findPort } from '@trainyard/hub/port';
 import type { Registry } from '@trainyard/registry';
 import { Problem } from '@trainyard/plugin-sdk';
-import { bundleTrainers } from './bundle-trainers.ts';
 import { createChildren, endLeftovers, type ChildSpec } from './children.ts';
 import { identify, isAlive, type ProcessIdentity } from './process-identity.ts';
 
@@ -99,7 +99,7 @@ export async function startSystem(
   const sitePort = options.site ? await findPort(0, '127.0.0.1') : null;
   const children = createChildren({ record, logs: join(home, 'logs'), say: options.say });
   // The site comes up beside the hub, not after it: the first page waits for both.
-  if (sitePort !== null) children.start(siteChild(sitePort, `http://127.0.0.1:${port}`));
+  if (sitePort !== null) await children.start(siteChild(sitePort, `http://127.0.0.1:${port}`));
   let hub: RunningHub | null = null;
   let registry: Registry | null = null;
   async function stop(): Promise<void> {
@@ -110,6 +110,7 @@ export async function startSystem(
     await rm(lock, { force: true });
   }
   try {
+    const { startHub } = await import('@trainyard/hub');
     hub = await startHub({
       ...config,
       PORT: port,
@@ -127,6 +128,7 @@ export async function startSystem(
     });
     hub.useRegistry(registry.url);
     const bundled = join(home, 'bundled');
+    const { bundleTrainers } = await import('./bundle-trainers.ts');
     await bundleTrainers(ROOT, bundled);
     hub.useBundled(bundled);
     if (options.agents !== false) {
@@ -134,7 +136,7 @@ export async function startSystem(
         const agent = `${name}-1`;
         const tokenFile = join(home, `${name}.token`);
         await writeFile(tokenFile, await hub.agentKey(agent), { mode: 0o600 });
-        children.start({
+        await children.start({
           name,
           script: join(ROOT, name, 'src', 'main.ts'),
           env: childEnv({

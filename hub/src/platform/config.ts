@@ -2,6 +2,8 @@ import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import { Problem } from '@trainyard/plugin-sdk';
 
+export const HUB_VERSION = '1.0.0';
+
 /** Every variable of the hub's environment once; docs/environment.md is generated from here. */
 export const VARIABLES = {
   TRAINYARD_HOME: {
