@@ -6,6 +6,7 @@ import type { HubConfig, RunningHub } from '@trainyard/hub';
 import { findPort } from '@trainyard/hub/port';
 import type { Registry } from '@trainyard/registry';
 import { Problem } from '@trainyard/plugin-sdk';
+import { endTrainers } from './end-trainers.ts';
 import { createChildren, endLeftovers, type ChildSpec } from './children.ts';
 import { identify, isAlive, type ProcessIdentity } from './process-identity.ts';
 
@@ -18,6 +19,8 @@ export interface RunningSystem {
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** Slots of the runner: a training and something short beside it, also on two cores. */
 const SLOTS = Math.max(3, Math.min(4, availableParallelism() - 1));
+
+const FIRST_PAGE_MS = 5000;
 
 /** One supervisor per folder of state. A lock whose holder is gone is taken over. */
 async function holdFolder(home: string): Promise<string> {
@@ -68,6 +71,19 @@ function childEnv(more: Record<string, string>): Record<string, string> {
   return { ...kept, ...more };
 }
 
+/** Until the site has drawn its first page, so that nothing of the rest of the start delays the one who waits for it. */
+async function firstPage(port: number): Promise<void> {
+  const until = Date.now() + FIRST_PAGE_MS;
+  while (Date.now() < until) {
+    const drawn = await fetch(`http://127.0.0.1:${port}/`).then(
+      async (response) => (await response.text()) !== '',
+      () => false,
+    );
+    if (drawn) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 function siteChild(port: number, hubUrl: string): ChildSpec {
   return {
     name: 'site',
@@ -104,6 +120,7 @@ export async function startSystem(
   let registry: Registry | null = null;
   async function stop(): Promise<void> {
     await children.stop();
+    if (options.agents !== false) await endTrainers(join(home, 'runner'));
     await registry?.close();
     await hub?.close();
     await rm(record, { force: true });
@@ -118,7 +135,8 @@ export async function startSystem(
       TRAINYARD_SAMPLE: join(ROOT, 'plugin-sdk', 'samples', 'digits.zip'),
       TRAINYARD_SITE_URL: sitePort === null ? '' : `http://127.0.0.1:${sitePort}`,
     });
-    // Loaded now: its import alone costs as much as the start of the hub.
+    if (sitePort !== null) await firstPage(sitePort);
+    // Loaded only now: its import holds this process for as long as half the start of the hub.
     const { startRegistry } = await import('@trainyard/registry');
     registry = await startRegistry({
       storage: join(home, 'registry'),
