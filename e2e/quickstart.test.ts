@@ -3,7 +3,14 @@ import { createServer, type Server } from 'node:net';
 import { after, before, test } from 'node:test';
 import { getTrainer, listRuns, readSeries } from '@trainyard/plugin-sdk/api';
 import { HubClient } from '@trainyard/plugin-sdk/client';
-import { failToStart, freePort, makeHome, removeHome, startSystem, type StartedSystem } from './support/start-system.ts';
+import {
+  failToStart,
+  freePort,
+  makeHome,
+  removeHome,
+  startSystem,
+  type StartedSystem,
+} from './support/start-system.ts';
 import { processesOf } from './support/processes.ts';
 import { waitFor } from './support/wait-for.ts';
 
