@@ -74,12 +74,16 @@ export async function epochsDone(client: HubClient, run: string, epochs: number)
   );
 }
 
-/** Every point that the hub has. Fails when a step comes twice or falls. */
-export async function curvesOf(client: HubClient, run: string): Promise<Curves> {
+/**
+ * Every point that the hub has. Fails when a step comes twice or falls. `count` also holds points that a later attempt repeated: it is equal to what is
+ * read when one attempt did all of it and nothing arrived twice (`once`).
+ */
+export async function curvesOf(client: HubClient, run: string, once = false): Promise<Curves> {
   const { series } = await client.call(readSeries, { params: { run }, query: { width: 4000 } });
   const curves: Curves = {};
   for (const { split, name, points, count } of series) {
-    if (count !== points.length) throw new Error(`${split} ${name}: ${count} points counted, ${points.length} read`);
+    if (once && count !== points.length)
+      throw new Error(`${split} ${name}: ${count} points counted, ${points.length} read`);
     points.forEach(([step], index) => {
       const before = points[index - 1]?.[0] ?? -1;
       if (step <= before) throw new Error(`${split} ${name}: step ${step} comes after ${before}`);
