@@ -134,7 +134,7 @@ test('start: a wrong value is said at its field; the checked form begins a run',
   await page.getByRole('link', { name: 'Back' }).click();
   await page.locator('[data-field=epochs]').getByRole('button', { name: /3/ }).click();
 
-  await page.getByText('System', { exact: true }).click();
+  await page.locator('summary').filter({ hasText: 'System' }).click();
   const pace = page.getByLabel('Upper pace', { exact: true });
   await pace.fill('10');
   await pace.blur();
