@@ -20,6 +20,10 @@ function explain(error: unknown): string {
 }
 
 const started = Date.now();
+/** From the first moment on: Ctrl-C during the start ends it in order too, as soon as there is something to end. */
+const asked = new Promise<void>((resolve) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+});
 try {
   const config = readConfig({ ...process.env, TRAINYARD_LOG: process.env['TRAINYARD_LOG'] ?? 'warn' });
   const hasSite = existsSync(new URL('../site/build/index.js', import.meta.url));
@@ -27,24 +31,14 @@ try {
   if (config.PORT !== 0 && system.hub.port !== config.PORT)
     say(`Port ${config.PORT} is taken; using ${system.hub.port}.`);
   say(`Trainyard is running: ${system.url}   (${((Date.now() - started) / 1000).toFixed(1)} s)`);
-  if (system.hub.setUpToken !== null)
+  if (system.hub.setUpToken !== null) {
     say(`Make the first administrator (valid for one hour): ${system.url}/set-up?token=${system.hub.setUpToken}`);
-  say('Ctrl-C stops it. Nothing is lost: the next start goes on.');
-  let ending = false;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      if (ending) return;
-      ending = true;
-      say('Stopping.');
-      void system.stop().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          process.stderr.write(`${explain(error)}\n`);
-          process.exit(1);
-        },
-      );
-    });
   }
+  say('Ctrl-C stops it. Nothing is lost: the next start goes on.');
+  await asked;
+  say('Stopping.');
+  await system.stop();
+  process.exit(0);
 } catch (error) {
   process.stderr.write(`${explain(error)}\n`);
   process.exit(1);

@@ -21,6 +21,8 @@ const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const SLOTS = Math.max(3, Math.min(4, availableParallelism() - 1));
 
 const FIRST_PAGE_MS = 5000;
+/** Whoever has the page open already gets it before the hub is held up. */
+const AFTER_FIRST_PAGE_MS = 300;
 
 /** One supervisor per folder of state. A lock whose holder is gone is taken over. */
 async function holdFolder(home: string): Promise<string> {
@@ -79,7 +81,7 @@ async function firstPage(port: number): Promise<void> {
       async (response) => (await response.text()) !== '',
       () => false,
     );
-    if (drawn) return;
+    if (drawn) return void (await new Promise((resolve) => setTimeout(resolve, AFTER_FIRST_PAGE_MS)));
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
