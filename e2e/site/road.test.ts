@@ -195,6 +195,14 @@ test('export: equal to the checkpoint, and its bytes arrive as a zip', async () 
   watch.calm();
 });
 
+test('home again: signed in, beside a run that is over', async () => {
+  await visit(page, '/');
+  await page.locator('figure canvas').first().waitFor();
+  await page.getByRole('heading', { level: 3, name: 'Reference classifier' }).waitFor();
+  await good();
+  await picture(page, 'home', 1000);
+});
+
 test('publish: a packed trainer is checked stage by stage and published', async () => {
   const source = join(folder, 'first-steps');
   const file = join(folder, 'first-steps.tgz');
@@ -266,10 +274,6 @@ test('tokens: the text of a new one is shown once', async () => {
 
 test('home, trainer and run on a phone; the run in the dark', async () => {
   const storageState = await page.context().storageState();
-  await visit(page, '/');
-  await page.locator('figure canvas').first().waitFor();
-  await good();
-  await picture(page, 'home', 1000);
   for (const [look, paths] of [
     [NARROW, { 'home-390': '/', 'trainer-390': '/trainers/trainyard/reference', 'run-390': runPath }],
     [{ ...WIDE, colorScheme: 'dark' }, { 'run-dark': runPath }],

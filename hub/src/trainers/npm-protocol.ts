@@ -40,7 +40,7 @@ function rewriteTarballs(document: unknown, publicUrl: string): unknown {
   for (const manifest of Object.values(versions)) {
     const dist = manifest?.dist as { tarball?: string } | undefined;
     if (dist?.tarball !== undefined)
-      dist.tarball = `${publicUrl}/npm/${dist.tarball.replace(/^https?:\/\/[^/]+\//, '')}`;
+      dist.tarball = `${publicUrl}/npm/${dist.tarball.replace(/^https?:\/\/[^/]+\/(?:npm\/)?/, '')}`;
   }
   return document;
 }
