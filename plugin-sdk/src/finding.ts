@@ -1,7 +1,17 @@
 /** What a check saw. Order in a report is the order of stages and checks. */
 
 export type Severity = 'error' | 'warning' | 'recommendation';
-export const STAGES = ['package', 'manifest', 'config', 'provenance', 'image', 'scan', 'contract', 'acceptance', 'export'] as const;
+export const STAGES = [
+  'package',
+  'manifest',
+  'config',
+  'provenance',
+  'image',
+  'scan',
+  'contract',
+  'acceptance',
+  'export',
+] as const;
 export type Stage = (typeof STAGES)[number];
 export type StageState = 'waiting' | 'running' | 'passed' | 'failed' | 'skipped' | 'error';
 
