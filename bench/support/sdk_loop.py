@@ -20,7 +20,7 @@ def step() -> None:
 
 
 with tempfile.TemporaryDirectory() as folder:
-    events = EventWriter(Path(folder) / "events.jsonl", StopFlag())
+    events = EventWriter(Path(folder) / "events.jsonl", StopFlag(None, 30))
     work = 0
     begun = time.process_time_ns()
     for number in range(1, steps + 1):
