@@ -17,6 +17,16 @@ export const DatasetFile = Type.Object({
       color: Type.Optional(Type.String()),
     }),
   ),
+  /** Pose only. */
+  keypoints: Type.Optional(
+    Type.Object({
+      names: Type.Array(Type.String()),
+      skeleton: Type.Optional(Type.Array(Type.Array(Type.Integer({ minimum: 0 }), { minItems: 2, maxItems: 2 }))),
+      /** Identity when the points have no left and right. */
+      flipIndex: Type.Array(Type.Integer({ minimum: 0 })),
+      sigmas: Type.Optional(Type.Array(Type.Number({ exclusiveMinimum: 0 }))),
+    }),
+  ),
   splits: Type.Record(
     Type.String(),
     Type.Object({
