@@ -12,3 +12,4 @@ export * from './read-dataset.ts';
 export * from './check-dataset.ts';
 export { sinkToFolder, sinkToMap, type DatasetSink } from './writing.ts';
 export { convertDataset, type ConversionInfo, type ConvertOptions } from './convert.ts';
+export { synthDataset, type SynthOptions } from './synth/synth-dataset.ts';

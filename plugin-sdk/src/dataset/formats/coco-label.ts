@@ -1,5 +1,5 @@
 /** One COCO annotation ⇄ label. */
-import { boundsOf, ringArea } from '../geometry.ts';
+import { boundsOf, joinRings, ringArea } from '../geometry.ts';
 import { componentsOf } from '../raster.ts';
 import type { Box, Keypoint, KeypointSpec, Label, Point, Ring, Rle } from '../labelled-item.ts';
 import type { Note } from '../reading.ts';
@@ -168,7 +168,7 @@ export function labelToCoco(label: Label): Record<string, unknown> | null {
       return {
         ...boxed(boundsOf(label.rings.flat())),
         area: Math.abs(label.rings.reduce((sum, ring) => sum + ringArea(ring), 0)),
-        segmentation: label.rings.map((ring) => ring.flat()),
+        segmentation: partsFor(label.rings).map((ring) => ring.flat()),
       };
     case 'rle': {
       const parts = componentsOf(decodeRle(label.rle), (value) => value === 0);
@@ -186,4 +186,10 @@ export function labelToCoco(label: Label): Record<string, unknown> | null {
     default:
       return null;
   }
+}
+
+/** COCO adds rings up, so a hole (a ring that turns the other way) has to become part of the ring around it. */
+function partsFor(rings: readonly Ring[]): readonly Ring[] {
+  const turns = new Set(rings.map((ring) => ringArea(ring) > 0));
+  return turns.size > 1 ? [joinRings(rings)] : rings;
 }
