@@ -46,6 +46,6 @@ function measure(name: string, command: readonly string[]): void {
   );
 }
 
-const support = join(import.meta.dirname, 'support');
-measure('sdk-python', ['python3', join(support, 'sdk_loop.py')]);
-measure('sdk-node', [process.execPath, join(support, 'sdk-loop.ts')]);
+const here = import.meta.dirname;
+measure('sdk-python', ['python3', join(here, 'sdk_loop.py')]);
+measure('sdk-node', [process.execPath, join(here, 'sdk-loop.ts')]);

@@ -7,12 +7,12 @@ import { after, before, describe, test } from 'node:test';
 import { PROBLEMS, VERBS } from '@trainyard/plugin-sdk';
 import { ROUTES } from '@trainyard/plugin-sdk/api';
 import { buildJobFile } from '@trainyard/runner/work';
-import { jobSchema } from './job-schema.ts';
-import { isJsonObject, type Json } from './json-value.ts';
-import { openApi } from './openapi.ts';
-import { problemTable } from './problem-table.ts';
+import { jobSchema } from './generate/job-schema.ts';
+import { isJsonObject, type Json } from './generate/json-value.ts';
+import { openApi } from './generate/openapi.ts';
+import { problemTable } from './generate/problem-table.ts';
 
-const script = join(import.meta.dirname, '..', 'generate.ts');
+const script = join(import.meta.dirname, 'generate.ts');
 let folder = '';
 
 function generate(...args: string[]): { status: number | null; output: string } {
@@ -64,7 +64,7 @@ describe('docs/openapi.json', () => {
     const open = new Map(
       operations.filter(isJsonObject).map((item) => [item['operationId'], JSON.stringify(item['security'])]),
     );
-    assert.deepEqual([...open.keys()].sort(), ROUTES.map(({ id }) => id).sort());
+    assert.deepEqual([...open.keys()].map(String).sort(), ROUTES.map(({ id }) => id).sort());
     for (const { id, access } of ROUTES) {
       assert.equal(open.get(id)?.startsWith('[{},'), access === 'public' || access === 'visitor', id);
     }
@@ -78,11 +78,11 @@ describe('docs/openapi.json', () => {
       assert.ok(isJsonObject(place) && Object.hasOwn(place, name ?? ''), ref);
     }
     for (const [path, item] of Object.entries(paths)) {
-      const wanted = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
+      const wanted = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => String(name)).sort();
       for (const operation of isJsonObject(item) ? Object.values(item) : []) {
         const list = isJsonObject(operation) && Array.isArray(operation['parameters']) ? operation['parameters'] : [];
         const names = list.filter((entry: Json) => isJsonObject(entry) && entry['in'] === 'path').map(nameOf);
-        assert.deepEqual(names.sort(), wanted, path);
+        assert.deepEqual(names.map(String).sort(), wanted, path);
       }
     }
   });

@@ -11,7 +11,7 @@ interface Writer {
 
 /** The writer is inside the SDK that packages carry, not part of what authors import: taken from its file. */
 async function openWriter(folder: string): Promise<Writer> {
-  const file = new URL('../../plugin-sdk/src/trainer/event-writer.ts', import.meta.url).href;
+  const file = new URL('../plugin-sdk/src/trainer/event-writer.ts', import.meta.url).href;
   const module = (await import(file)) as { EventWriter: new (folder: string) => Writer };
   return new module.EventWriter(folder);
 }

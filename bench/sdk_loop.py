@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugin-sdk" / "python"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plugin-sdk" / "python"))
 from trainer_sdk._events import EventWriter  # noqa: E402
 from trainer_sdk._stop import StopFlag  # noqa: E402
 
