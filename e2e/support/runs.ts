@@ -1,6 +1,5 @@
 import { getRun, getTrainer, listDatasets, readSeries, startRun, type RunDetail } from '@trainyard/plugin-sdk/api';
 import type { HubClient } from '@trainyard/plugin-sdk/client';
-import type { Static } from 'typebox';
 import { waitFor } from './wait-for.ts';
 
 const ENDED = new Set(['succeeded', 'failed', 'cancelled', 'paused']);
@@ -42,12 +41,12 @@ export async function startPacedRun(client: HubClient, name: string, epochs: num
   return run.id;
 }
 
-export async function readRun(client: HubClient, run: string): Promise<Static<typeof RunDetail>> {
+export async function readRun(client: HubClient, run: string): Promise<RunDetail> {
   return client.call(getRun, { params: { run } });
 }
 
 /** Waits for the end of a run, whatever it is. */
-export async function endOf(client: HubClient, run: string, seconds = 60): Promise<Static<typeof RunDetail>> {
+export async function endOf(client: HubClient, run: string, seconds = 60): Promise<RunDetail> {
   return waitFor(
     `the end of run ${run}`,
     async () => {
