@@ -191,8 +191,7 @@ async function* limited(source: AsyncIterable<Uint8Array>, maxBytes: number): As
   let seen = 0;
   for await (const chunk of source) {
     seen += chunk.byteLength;
-    if (seen > maxBytes)
-      throw new Problem('too-large', { detail: `More than ${maxBytes} bytes.`, fix: 'Send less, or in parts.' });
+    if (seen > maxBytes) throw tooLarge(maxBytes);
     yield chunk;
   }
 }
@@ -218,7 +217,7 @@ function multipartBody(request: FastifyRequest, limits: { maxBytes: number; maxF
             fileName: part.filename,
             stream: (async function* () {
               yield* limited(file, limits.maxBytes);
-              if (file.truncated) throw new Problem('too-large', { detail: `More than ${limits.maxBytes} bytes.` });
+              if (file.truncated) throw tooLarge(limits.maxBytes);
             })(),
           };
           if (!file.readableEnded) file.resume();
@@ -368,4 +367,11 @@ function closed(schema: object): object {
 export function unserved(app: FastifyInstance): string[] {
   const seen = served.get(app) ?? new Set<string>();
   return ROUTES.map((route: AnyRoute) => route.id).filter((id) => !seen.has(id));
+}
+
+function tooLarge(maxBytes: number): Problem {
+  return new Problem('too-large', {
+    detail: `At most ${Math.floor(maxBytes / 2 ** 20)} MiB are accepted here.`,
+    fix: 'Send less.',
+  });
 }
