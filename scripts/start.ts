@@ -22,7 +22,8 @@ function explain(error: unknown): string {
 const started = Date.now();
 /** From the first moment on: Ctrl-C during the start ends it in order too, as soon as there is something to end. */
 const asked = new Promise<void>((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  // Not `once`: a library in this process ends it at a signal that nobody else listens to any more.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
 });
 try {
   const config = readConfig({ ...process.env, TRAINYARD_LOG: process.env['TRAINYARD_LOG'] ?? 'warn' });
