@@ -13,3 +13,4 @@ export * from './check-dataset.ts';
 export { sinkToFolder, sinkToMap, type DatasetSink } from './writing.ts';
 export { convertDataset, type ConversionInfo, type ConvertOptions } from './convert.ts';
 export { synthDataset, type SynthOptions } from './synth/synth-dataset.ts';
+export { detectFormat, type FormatGuess, type FormatResult, type Sample } from './detect-format.ts';

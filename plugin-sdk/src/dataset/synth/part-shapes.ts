@@ -63,14 +63,14 @@ export function cover(placed: PlacedPart, side: number, pixel: (x: number, y: nu
   const { centre, radius, direction } = placed;
   const reach = radius * 1.75 + 1;
   const [c, s] = direction;
-  const { inside } = SHAPES[placed.part];
+  const shape = SHAPES[placed.part];
   for (let y = Math.max(0, Math.floor(centre[1] - reach)); y < Math.min(side, centre[1] + reach); y += 1) {
     for (let x = Math.max(0, Math.floor(centre[0] - reach)); x < Math.min(side, centre[0] + reach); x += 1) {
       let hits = 0;
       for (let i = 0; i < STEPS * STEPS; i += 1) {
         const dx = (x + ((i % STEPS) + 0.5) / STEPS - centre[0]) / radius;
         const dy = (y + (Math.floor(i / STEPS) + 0.5) / STEPS - centre[1]) / radius;
-        if (inside(dx * c + dy * s, dy * c - dx * s)) hits += 1;
+        if (shape.inside(dx * c + dy * s, dy * c - dx * s)) hits += 1;
       }
       if (hits > 0) pixel(x, y, hits / (STEPS * STEPS));
     }

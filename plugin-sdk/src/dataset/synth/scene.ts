@@ -36,7 +36,7 @@ function weights(t: number): readonly number[] {
 }
 
 function background(draws: Draws, side: number, base: readonly number[]): Float64Array {
-  const cells = 16;
+  const cells = Math.max(2, Math.round(side / 16));
   const span = cells + 3;
   const canvas = new Float64Array(side * side * 3);
   const light = draws.uniform(-30, 30);

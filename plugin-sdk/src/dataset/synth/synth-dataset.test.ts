@@ -86,8 +86,8 @@ test('the same seed gives the same bytes on every host', async () => {
   for (const task of ['detect', 'classify', 'semantic'] as const)
     digests.push((await synthDataset({ task, seed: 1, train: 2, val: 1, size: 64 })).file.digest);
   assert.deepEqual(digests, [
-    'sha256:dcff3188de9fa142b60985af69ad47c1f5ed0d409c548f05150b802d3d6cc2c0',
-    'sha256:134a59119d2d560ad588a69d4f0f71eb915ff7ec7eea9d999ddfbf838d7c783e',
-    'sha256:0b6642e7b28543785ef5fc46be1b0afb66fb25928985ebf0ee812f6132d6acc6',
+    'sha256:de5d253c5c1181ccf6d6022997bf41480224b37435216507eaede87a525c5443',
+    'sha256:5a180951fdd78341e11aeabae19fe4a70578e5936bb2e075c19d7e4d8c3a82c4',
+    'sha256:7fb34ad85c67ee484dc95261ba0dd6c2d2d93da26813331fe5122cd8e71e577a',
   ]);
 });
