@@ -12,6 +12,12 @@ function picture(shade: number, width = 20, height = 10): Uint8Array {
   return encodePng8({ width, height, channels: 1, data: new Uint8Array(width * height).fill(shade) });
 }
 
+function huge(): Uint8Array {
+  const bytes = Buffer.from(picture(2));
+  bytes.writeUInt32BE(2 ** 31 - 1, 16);
+  return bytes;
+}
+
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];
   for await (const item of items) list.push(item);
@@ -141,6 +147,13 @@ const CASES: readonly Case[] = [
   {
     name: 'undecodable image',
     made: dataset('yolo-detect@1', 'detect', BOXES, { 'images/train/b.png': picture(2).subarray(0, 40) }),
+    check: 'dataset-image-undecodable',
+    file: 'train.txt',
+    line: 2,
+  },
+  {
+    name: 'a header that claims a huge picture',
+    made: dataset('yolo-detect@1', 'detect', BOXES, { 'images/train/b.png': huge() }),
     check: 'dataset-image-undecodable',
     file: 'train.txt',
     line: 2,

@@ -85,6 +85,9 @@ export async function readText(source: DatasetSource, path: string): Promise<str
   return bytes === null ? null : new TextDecoder().decode(bytes);
 }
 
+/** A header may claim any size, and masks of that size would be made. */
+const LARGEST_AREA = 2 ** 28;
+
 export interface ListedImage {
   readonly image: string;
   /** Line in the split's list. */
@@ -139,8 +142,9 @@ export async function* readListed(reading: Reading, split: string): AsyncGenerat
       });
       continue;
     }
-    const wrong = imageProblem(image, ends.head, ends.tail);
     const size = imageSize(ends.head);
+    const tooLarge = size !== null && size.width * size.height > LARGEST_AREA;
+    const wrong = tooLarge ? 'is too large' : imageProblem(image, ends.head, ends.tail);
     if (wrong !== null || size === null) {
       report({
         check: 'dataset-image-undecodable',
