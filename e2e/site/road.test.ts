@@ -47,7 +47,7 @@ async function checkPage(picture?: { desktop?: string; phone?: string }): Promis
   await phone.page.locator('h1').first().waitFor();
   if (picture?.phone !== undefined) await curves(phone.page, 1);
   assert.deepEqual(await accessibilityFaults(phone.page), []);
-  assert.equal(await sidewaysScroll(phone.page), 0, `${page.url()} scrolls sideways on a phone`);
+  assert.ok((await sidewaysScroll(phone.page)) <= 0, `${page.url()} scrolls sideways on a phone`);
   assert.deepEqual(phone.errors, []);
   if (picture?.phone !== undefined) await keepScreenshot(phone.page, picture.phone);
 }
@@ -66,7 +66,7 @@ test('a visitor sees a live curve on the first page, without an account', async 
   const came = Date.now();
   await curves(page, 1);
   console.log(`live curve ${((Date.now() - came) / 1000).toFixed(1)} s after the first page`);
-  await checkPage({ desktop: 'home', phone: 'home-phone' });
+  await checkPage();
 });
 
 test('the trainers, then one of them', async () => {
@@ -122,9 +122,12 @@ test('the page of the run is live; pause and resume', async () => {
   await curves(page, 2);
   await page.getByRole('button', { name: 'Pause' }).click();
   await page.getByRole('button', { name: 'Resume' }).waitFor();
-  await checkPage({ desktop: 'run', phone: 'run-phone' });
+  await checkPage();
   await page.getByRole('button', { name: 'Resume' }).click();
   await page.locator('h1 + span', { hasText: 'Succeeded' }).waitFor();
+  await page.goto(runUrl);
+  await curves(page, 4);
+  await checkPage({ desktop: 'run', phone: 'run-phone' });
   for (const part of ['Settings', 'Log', 'Checkpoints']) {
     await partsOf('run', part).click();
     await page.waitForURL(new RegExp(`tab=${part.toLowerCase()}`));
@@ -147,4 +150,14 @@ test('an export is compared with its checkpoint and taken home', async () => {
   ]);
   const { size } = await stat(await download.path());
   assert.ok(size > 10_000, `${download.suggestedFilename()} has ${size} bytes`);
+});
+
+test('the first page, now with something to show', async () => {
+  await page.goto(system.url);
+  await curves(page, 2);
+  await page
+    .getByText(/Best [0-9.]+ at step [0-9]{3}/)
+    .first()
+    .waitFor();
+  await checkPage({ desktop: 'home', phone: 'home-phone' });
 });

@@ -21,7 +21,7 @@ export async function openChromium(): Promise<Browser> {
     );
   return chromium.launch({
     executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--hide-scrollbars'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
   });
 }
 
@@ -40,6 +40,9 @@ export async function openPage(browser: Browser, width: number, height: number, 
     locale: 'en-GB',
     reducedMotion: 'reduce',
     acceptDownloads: true,
+    // A phone's scrollbar lies over the page and takes no room.
+    isMobile: width < 600,
+    hasTouch: width < 600,
     ...(storageState === undefined ? {} : { storageState }),
   });
   const page = await context.newPage();

@@ -6,7 +6,7 @@ import type { Person } from './people.ts';
 /** What the moody trainer does in a training. */
 export const MOODS = ['good', 'garbage', 'flood', 'contradict', 'silent-exit', 'never-ends'] as const;
 
-const BEHAVIOUR = `import { appendFileSync, writeSync } from 'node:fs';
+const BEHAVIOUR = `import { appendFileSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 const job = process.argv[process.argv.indexOf('--job') + 1] ?? '';
@@ -19,7 +19,8 @@ export async function behave(mood: unknown): Promise<void> {
   }
   if (mood === 'flood') for (let i = 0; i < 600; i += 1) writeSync(1, ('flood '.repeat(20_000)) + '\\n');
   if (mood === 'contradict') {
-    const fields = { v: 1, seq: 2, ts: new Date().toISOString(), type: 'failed' };
+    const seq = readFileSync(events, 'utf8').trimEnd().split('\\n').length + 1;
+    const fields = { v: 1, seq, ts: new Date().toISOString(), type: 'failed' };
     appendFileSync(events, JSON.stringify({ ...fields, code: 'internal.exception', message: 'It broke.' }) + '\\n');
     process.exit(0);
   }
