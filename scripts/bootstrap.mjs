@@ -102,9 +102,10 @@ function freeBytes() {
 
 // Site --------------------------------------------------------------------------------------------------------------
 
+/** The tests open pages too; only those of one language's own parts do not. */
 function needsSite() {
-  if (command === 'start') return !rest.includes('--dev');
-  return command === 'demo' || command === 'bench' || (command === 'test' && rest.includes('--e2e'));
+  if (command === 'check') return false;
+  return !(command === 'test' && (rest.includes('--python') || rest.includes('--trainers')));
 }
 
 async function buildSiteWhenStale() {

@@ -53,7 +53,7 @@ export async function initTrainer(
   const words: Readonly<Record<string, string>> = {
     '{{name}}': name,
     '{{owner}}': owner,
-    '{{title}}': `${short[0]?.toUpperCase() ?? ''}${short.slice(1).replaceAll(/[-_.]/g, ' ')} trainer`,
+    '{{title}}': `${short[0]?.toUpperCase() ?? ''}${short.slice(1).replaceAll(/[-_.]/g, ' ')}${short.endsWith('trainer') ? '' : ' trainer'}`,
   };
   for (const entry of await readdir(target, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
