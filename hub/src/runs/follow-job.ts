@@ -1,5 +1,6 @@
 import type { RunState } from '@trainyard/plugin-sdk';
 import type { JobFollower } from '../jobs/job.ts';
+import { NOTIFY_SQL } from '../platform/event-bus.ts';
 import { remedyOf } from './remedy.ts';
 import { nextRunState, type RunEvent } from './run-state.ts';
 
@@ -38,4 +39,6 @@ export const followRunJob: JobFollower = async (tx, job, event, outcome, decisio
        ended_at = case when $2 in ('succeeded', 'failed', 'cancelled', 'paused') then now() else null end, stop_what = case when $2 in ('queued') then null else stop_what end where id::text = $1`,
     [job.subject, state, failure === null ? null : JSON.stringify(failure)],
   );
+  // Cards show how many runs finished: what was cached of the catalogue is old now.
+  if (state === 'succeeded' || state === 'failed') await tx.query(NOTIFY_SQL, ['catalog', job.subject]);
 };

@@ -19,6 +19,13 @@ export interface SentenceFacts {
   readonly seconds: number | null;
 }
 
+/** Trainers count finished epochs; people say which one is under way. */
+function shownProgress(progress: NonNullable<RunShape['progress']>): number {
+  const done = Math.floor(progress.current);
+  if (progress.unit !== 'epoch') return done;
+  return progress.total === null ? done + 1 : Math.min(done + 1, Math.round(progress.total));
+}
+
 export function runSentence(facts: SentenceFacts): string {
   switch (facts.state) {
     case 'queued':
@@ -28,7 +35,7 @@ export function runSentence(facts: SentenceFacts): string {
       const parts = ['Running'];
       if (facts.progress !== null) {
         const total = facts.progress.total === null ? '' : ` of ${Math.round(facts.progress.total)}`;
-        parts.push(`${facts.progress.unit} ${Math.floor(facts.progress.current)}${total}`);
+        parts.push(`${facts.progress.unit} ${shownProgress(facts.progress)}${total}`);
         if (facts.progress.etaSeconds !== null && facts.progress.etaSeconds > 0)
           parts.push(`about ${durationWords(facts.progress.etaSeconds)} left`);
       }

@@ -96,7 +96,10 @@ test('pause keeps the checkpoint, resume goes on from it, twice at once starts o
   await finish(attempt, { state: 'stopped', cause: 'cancelled' });
   assert.equal(await stateOf(run), 'paused');
   const resumed = await Promise.all([1, 2].map(() => hub.call('POST', `${at}/resume`, { as: ada })));
-  assert.deepEqual(resumed.map((answer) => answer.statusCode).sort((a, b) => a - b), [200, 409]);
+  assert.deepEqual(
+    resumed.map((answer) => answer.statusCode).sort((a, b) => a - b),
+    [200, 409],
+  );
   const second = await claimOne(hub, 'train');
   assert.equal((second.resume as { step: number }).step, 40);
   await finish(second, { state: 'succeeded' });
