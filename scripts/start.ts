@@ -19,11 +19,14 @@ function explain(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+// The terminal may be gone when it stops; that must not end it half-way.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 const started = Date.now();
 /** From the first moment on: Ctrl-C during the start ends it in order too, as soon as there is something to end. */
 const asked = new Promise<void>((resolve) => {
   // Not `once`: a library in this process ends it at a signal that nobody else listens to any more.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
 });
 try {
   const config = readConfig({ ...process.env, TRAINYARD_LOG: process.env['TRAINYARD_LOG'] ?? 'warn' });

@@ -120,6 +120,14 @@ export function problemFromDocument(document: ProblemDocument): Problem {
   });
 }
 
+const LONGEST_EVIDENCE = 200;
+
+/** What was seen belongs to the sentence: "does not compile" alone helps nobody. Long evidence is for the report. */
+function withEvidence({ message, evidence }: Finding): string {
+  if (evidence === undefined || evidence.length > LONGEST_EVIDENCE || message.includes(evidence)) return message;
+  return `${message.replace(/\.$/, '')}: ${evidence.split('\n').join(' ')}`;
+}
+
 /** Findings of the shared checks as the `errors` of a problem. */
 export function errorsFromFindings(findings: readonly Finding[]): ProblemError[] {
   return findings
@@ -129,7 +137,7 @@ export function errorsFromFindings(findings: readonly Finding[]): ProblemError[]
       ...(finding.where?.line === undefined ? {} : { line: finding.where.line }),
       ...(finding.where?.pointer === undefined ? {} : { pointer: finding.where.pointer }),
       code: finding.check,
-      message: finding.message,
+      message: withEvidence(finding),
       fix: finding.fix,
     }));
 }
