@@ -57,7 +57,13 @@ test('every declared metric appears and no other', () => {
   const losses = job
     .events()
     .filter((event) => event.type === 'metric' && event.split === 'train' && 'loss' in event.values);
-  assert.ok(losses.length >= 4);
+  // Coalesced to ten a second, so a fast machine shows fewer of them; the last step is always told.
+  assert.ok(losses.length >= 1);
+  const steps = job
+    .events()
+    .flatMap((event) => (event.type === 'metric' && event.split === 'train' ? [event.step] : []));
+  const last = losses.at(-1);
+  assert.ok(last !== undefined && 'step' in last && last.step === Math.max(...steps));
 });
 
 test('the checkpoint index holds: digests match, last and best are there, nothing is left over', () => {
