@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -129,9 +129,4 @@ export async function removeHome(home: string, system?: StartedSystem): Promise<
     () => undefined,
   );
   await rm(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-}
-
-/** The log of a child of the supervisor, for the message of a failure. */
-export async function childLog(home: string, name: string): Promise<string> {
-  return readFile(join(home, 'logs', `${name}.log`), 'utf8').catch(() => '');
 }

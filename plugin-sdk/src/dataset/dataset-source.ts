@@ -54,13 +54,17 @@ export function sourceFromFolder(folder: string): DatasetSource {
     read: (path) => guarded(path, (file) => readFile(file)),
     ends: (path) =>
       guarded(path, async (file) => {
-        await using handle = await open(file);
-        const { size } = await handle.stat();
-        const head = Buffer.alloc(Math.min(HEAD, size));
-        await handle.read(head, 0, head.length, 0);
-        const tail = Buffer.alloc(Math.min(TAIL, size));
-        await handle.read(tail, 0, tail.length, size - tail.length);
-        return { head, tail };
+        const handle = await open(file);
+        try {
+          const { size } = await handle.stat();
+          const head = Buffer.alloc(Math.min(HEAD, size));
+          await handle.read(head, 0, head.length, 0);
+          const tail = Buffer.alloc(Math.min(TAIL, size));
+          await handle.read(tail, 0, tail.length, size - tail.length);
+          return { head, tail };
+        } finally {
+          await handle.close();
+        }
       }),
     digest: (path) =>
       guarded(path, async (file) => {
