@@ -49,6 +49,43 @@ export interface StageResult {
 export type Verdict = 'passed' | 'rejected' | 'quarantined' | 'inconclusive';
 export type Level = 'none' | 'L0' | 'L1' | 'L2' | 'L3';
 
+/** What was found out about one task with its probe model. */
+export interface TaskProof {
+  readonly task: string;
+  readonly model: string;
+  readonly level: Level;
+  /** Of the acceptance run: as the trainer reported it, as recomputed from its predictions, and the floor it had to reach. */
+  readonly primary?: {
+    readonly name: string;
+    readonly reported: number | null;
+    readonly recomputed: number | null;
+    readonly floor: number;
+  };
+  readonly seconds: number;
+  /** Why the level is no higher. */
+  readonly reason?: string;
+}
+
+/** A claim of the manifest: only said, shown to be true, or shown to be false. */
+export type ClaimState = 'declared' | 'proven' | 'refuted';
+
+export interface ClaimProof {
+  readonly claim: 'export' | 'resume' | 'stop' | 'determinism' | 'device';
+  /** What is claimed: an export format, a granularity of resume, a device. */
+  readonly value: string;
+  readonly task?: string;
+  readonly precision?: string;
+  readonly state: ClaimState;
+  /** The runtime that checked it, with its version. */
+  readonly runtime?: string;
+  /** Named figures: `maxAbs`, `tolerance`, `agreement`, `metricDrop`, `milliseconds`, `bytes`. */
+  readonly figures?: Readonly<Record<string, number>>;
+  /** Why it could not be checked, or how it failed. */
+  readonly reason?: string;
+  readonly seconds?: number;
+}
+
+/** A fact about one package digest on one platform. */
 export interface Report {
   readonly verdict: Verdict;
   readonly level: Level;
@@ -58,4 +95,7 @@ export interface Report {
   readonly packageDigest: string;
   readonly stages: readonly StageResult[];
   readonly findings: readonly Finding[];
+  /** Absent in reports made before acceptance was measured. */
+  readonly tasks?: readonly TaskProof[];
+  readonly claims?: readonly ClaimProof[];
 }

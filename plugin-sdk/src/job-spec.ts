@@ -57,6 +57,22 @@ export const ReleaseRef = Type.Object({
 });
 export type ReleaseRef = Static<typeof ReleaseRef>;
 
+/** Initial weights of a model: one file by digest. */
+export const WeightsRef = Type.Object({
+  /** Id in the manifest, or of an uploaded file. */
+  id: Type.String({ minLength: 1, maxLength: 64 }),
+  name: Type.String({ minLength: 1, maxLength: 255 }),
+  bytes: Type.Integer({ minimum: 1 }),
+  sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+});
+export type WeightsRef = Static<typeof WeightsRef>;
+
+/** Scores below `threshold` are left out; boxes that overlap more than `iou` count as one. */
+const Thresholds = {
+  threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+  iou: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+};
+
 /** Frozen when the job is made; never changed. Verbs of a run. */
 export const RunJobSpec = Type.Object({
   kind: Type.Union([Type.Literal('train'), Type.Literal('evaluate'), Type.Literal('predict'), Type.Literal('export')]),
@@ -77,10 +93,23 @@ export const RunJobSpec = Type.Object({
   }),
   limits: Limits,
   grace: Type.Integer({ minimum: 1 }),
+  /** train: initial weights, a file that the hub keeps by digest. Absent or null = random. */
+  weights: Type.Optional(Type.Union([Type.Null(), WeightsRef])),
   /** Checkpoint that evaluate, predict and export work on. */
   checkpoint: Type.Union([Type.Null(), StoredArtifact]),
-  evaluate: Type.Optional(Type.Object({ split: Type.String() })),
-  predict: Type.Optional(Type.Object({ images: Type.Array(FileEntry), topK: Type.Optional(Type.Integer()) })),
+  /** evaluate, predict: an exported model instead of the checkpoint. */
+  modelArtifact: Type.Optional(
+    Type.Union([Type.Null(), Type.Object({ format: Type.String(), artifact: StoredArtifact })]),
+  ),
+  evaluate: Type.Optional(Type.Object({ split: Type.String(), ...Thresholds })),
+  predict: Type.Optional(
+    Type.Object({
+      images: Type.Array(FileEntry),
+      topK: Type.Optional(Type.Integer()),
+      maxDetections: Type.Optional(Type.Integer()),
+      ...Thresholds,
+    }),
+  ),
   export: Type.Optional(
     Type.Object({
       format: Type.String(),
@@ -96,6 +125,8 @@ export const ValidateJobSpec = Type.Object({
   kind: Type.Literal('validate'),
   release: ReleaseRef,
   policy: Type.String(),
+  /** How far to go; L1 when absent. Acceptance and exports take minutes, so a release is published first and proven further afterwards. */
+  through: Type.Optional(Type.Union([Type.Literal('L1'), Type.Literal('L3')])),
 });
 export type ValidateJobSpec = Static<typeof ValidateJobSpec>;
 
