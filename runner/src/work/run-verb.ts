@@ -26,6 +26,8 @@ export interface LocalJob {
   /** Folder of pictures; copied to `input/images/`. */
   readonly predict?: { readonly folder: string; readonly topK?: number };
   readonly export?: JobFileInput['export'];
+  /** Fields of job.json to say otherwise, for trials of what a trainer makes of a strange job; backend and folders do not hear of it. */
+  readonly overrides?: Readonly<Record<string, unknown>>;
 }
 
 export interface RunVerbOptions {
@@ -158,9 +160,8 @@ async function makeJobFolder(folder: string, options: RunVerbOptions, id: string
     checkpoint = { path, sha256: job.checkpoint.sha256 };
   }
   if (job.predict !== undefined) await cp(job.predict.folder, join(folder, 'input', 'images'), { recursive: true });
-  await writeJson(
-    join(folder, 'job.json'),
-    buildJobFile({
+  await writeJson(join(folder, 'job.json'), {
+    ...buildJobFile({
       jobId: id,
       attempt,
       command: verb,
@@ -187,5 +188,6 @@ async function makeJobFolder(folder: string, options: RunVerbOptions, id: string
           }),
       ...(job.export === undefined ? {} : { export: job.export }),
     }),
-  );
+    ...job.overrides,
+  });
 }
