@@ -25,6 +25,7 @@ import { runRoutes } from './runs/routes.ts';
 import { followPrepareJob } from './trainers/bundled/bundled-trainers.ts';
 import { internalNpmRoutes, npmRoutes } from './trainers/npm-protocol.ts';
 import { trainerRoutes } from './trainers/routes.ts';
+import { followProveJob } from './trainers/verdict/follow-prove-job.ts';
 import { followValidateJob } from './trainers/verdict/follow-validate-job.ts';
 import type { Auth } from './users/auth.ts';
 import type { Authenticator } from './users/authenticate.ts';
@@ -33,6 +34,7 @@ import { userRoutes } from './users/routes.ts';
 /** The one table that calls from left to right: who follows which kind of job. */
 export const FOLLOWERS: JobFollowers = {
   validate: followValidateJob,
+  prove: followProveJob,
   prepare: followPrepareJob,
   train: followRunJob,
   evaluate: followRunJob,

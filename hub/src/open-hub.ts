@@ -132,9 +132,14 @@ export async function openHub(config: HubConfig, postgres: EmbeddedPostgres | nu
     bus.on('attempt-ended', () => seal.poke());
     const publisher = chores.every(15, 'trainers.publish', async () => {
       if (parts.registry.url === '') return;
-      await publishReleases(deps, async (release) => {
-        if (release.official && config.TRAINYARD_SAMPLE !== '') await beginSampleRun(deps, release);
-      });
+      const proofs = config.TRAINYARD_PROVE;
+      await publishReleases(
+        deps,
+        async (release) => {
+          if (release.official && config.TRAINYARD_SAMPLE !== '') await beginSampleRun(deps, release);
+        },
+        proofs,
+      );
     });
     bus.on('publish', () => publisher.poke());
     const prepared = chores.every(60, 'trainers.submit-prepared', () => submitPrepared(deps));

@@ -3,7 +3,7 @@ import { DIGEST_PATTERN } from './digest.ts';
 
 /** What travels between hub and agents about one piece of work. */
 
-export const JOB_KINDS = ['validate', 'prepare', 'train', 'evaluate', 'predict', 'export'] as const;
+export const JOB_KINDS = ['validate', 'prove', 'prepare', 'train', 'evaluate', 'predict', 'export'] as const;
 export type JobKind = (typeof JOB_KINDS)[number];
 export const JobKindSchema = Type.Unsafe<JobKind>(Type.Union(JOB_KINDS.map((kind) => Type.Literal(kind))));
 
@@ -121,20 +121,19 @@ export const RunJobSpec = Type.Object({
 });
 export type RunJobSpec = Static<typeof RunJobSpec>;
 
-export const ValidateJobSpec = Type.Object({
-  kind: Type.Literal('validate'),
-  release: ReleaseRef,
-  policy: Type.String(),
-  /** How far to go; L1 when absent. Acceptance and exports take minutes, so a release is published first and proven further afterwards. */
-  through: Type.Optional(Type.Union([Type.Literal('L1'), Type.Literal('L3')])),
-});
+const Judged = { release: ReleaseRef, policy: Type.String() };
+/** Goes as far as L1: it decides whether a release is published. */
+export const ValidateJobSpec = Type.Object({ kind: Type.Literal('validate'), ...Judged });
 export type ValidateJobSpec = Static<typeof ValidateJobSpec>;
+/** After publishing: all stages again and those that take minutes, up to L3. */
+export const ProveJobSpec = Type.Object({ kind: Type.Literal('prove'), ...Judged });
+export type ProveJobSpec = Static<typeof ProveJobSpec>;
 
 /** Builds the environment of a bundled package before it is submitted. */
 export const PrepareJobSpec = Type.Object({ kind: Type.Literal('prepare'), release: ReleaseRef });
 export type PrepareJobSpec = Static<typeof PrepareJobSpec>;
 
-export const JobSpec = Type.Union([RunJobSpec, ValidateJobSpec, PrepareJobSpec]);
+export const JobSpec = Type.Union([RunJobSpec, ValidateJobSpec, ProveJobSpec, PrepareJobSpec]);
 export type JobSpec = Static<typeof JobSpec>;
 
 export const Outcome = Type.Object({

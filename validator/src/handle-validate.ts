@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { newId, type Outcome, type ValidateJobSpec } from '@trainyard/plugin-sdk';
+import { newId, type Outcome, type ProveJobSpec, type ValidateJobSpec } from '@trainyard/plugin-sdk';
 import { PACKAGE_LIMITS } from '@trainyard/plugin-sdk/archive';
 import type { SchemaWorkerPool } from '@trainyard/plugin-sdk/config';
 import { EnvironmentFailed, outcomeOfPreparing, packageDownload, type EnvironmentStore } from '@trainyard/runner';
@@ -29,7 +29,8 @@ const MOST_FINDINGS = 500;
 export function validateHandler(deps: ValidateDeps): Handler {
   return async (work) => {
     const { spec } = work.attempt;
-    if (spec.kind !== 'validate') return refused(`This agent validates; it does not ${spec.kind}.`);
+    if (spec.kind !== 'validate' && spec.kind !== 'prove')
+      return refused(`This agent validates; it does not ${spec.kind}.`);
     const stopping = new AbortController();
     const unheard = work.stop.listen(() => stopping.abort('stop'));
     const signal = AbortSignal.any([work.signal, stopping.signal]);
@@ -60,7 +61,7 @@ export function validateHandler(deps: ValidateDeps): Handler {
   };
 }
 
-function expectedOf({ release }: ValidateJobSpec): { name: string; version: string; digest: string } {
+function expectedOf({ release }: ValidateJobSpec | ProveJobSpec): { name: string; version: string; digest: string } {
   return { name: release.name, version: release.version, digest: release.packageDigest };
 }
 

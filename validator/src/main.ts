@@ -24,26 +24,27 @@ export async function startValidator(config: ValidatorConfig, signal: AbortSigna
   const environments = openEnvironments(join(home, 'environments'));
   const schemas = new SchemaWorkerPool({ workers: 1 });
   const hub = hubPortOver(new HubClient({ url: config.hubUrl, token: config.token }));
+  const handler = validateHandler({
+    backend,
+    installation,
+    packages: openPackageStore(join(home, 'packages')),
+    environments,
+    schemas,
+    home: own,
+  });
   log.info({ agent, hub: config.hubUrl, slots: config.slots }, 'the validator is ready');
   try {
     await runAgent(
       { hub, clock: SYSTEM_CLOCK, log, timings: config.timings },
       {
         agent,
-        kinds: ['validate'],
-        slots: config.slots,
+        kinds: ['validate', 'prove'],
+        // A proof takes minutes: it never keeps a new package waiting.
+        slots: config.slots + 1,
+        slotsOf: { validate: config.slots, prove: 1 },
         offers: async () => (await backend.offers()).map(withoutUuids),
         ready: () => environments.ready(),
-        handlers: {
-          validate: validateHandler({
-            backend,
-            installation,
-            packages: openPackageStore(join(home, 'packages')),
-            environments,
-            schemas,
-            home: own,
-          }),
-        },
+        handlers: { validate: handler, prove: handler },
         records: join(own, 'records'),
       },
       signal,

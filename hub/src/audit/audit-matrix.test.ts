@@ -53,6 +53,7 @@ test('every change through a route writes exactly one entry', async () => {
   const other = await hub.call('POST', '/api/v1/datasets?name=Other', { as, ...zip });
   await drive('deleteDataset', 'DELETE', `/api/v1/datasets/${other.json().dataset.id}`);
   const at = '/api/v1/trainers/trainyard/reference/releases/1.0.0';
+  await drive('proveRelease', 'POST', `/api/v1/releases/${release}/prove`);
   await drive('deprecateRelease', 'POST', `${at}/deprecate`, { json: { reason: 'because' } });
   await drive('undoDeprecation', 'POST', `${at}/undo-deprecation`);
   await drive('yankRelease', 'POST', `${at}/yank`, { json: { reason: 'because' } });

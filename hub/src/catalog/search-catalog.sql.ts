@@ -1,4 +1,5 @@
 import { query, type Queryable } from '../platform/sql.ts';
+import { listedFor, type Audience } from '../trainers/find-release.ts';
 
 export interface CatalogFilter {
   readonly q: string | null;
@@ -9,6 +10,7 @@ export interface CatalogFilter {
   readonly license: string | null;
   readonly device: string | null;
   readonly owner: string | null;
+  readonly audience: Audience;
 }
 export interface CatalogRow {
   id: string;
@@ -36,7 +38,7 @@ export interface CatalogRow {
 /** The newest listed release of each trainer; whole words by full text, parts of words by trigram. */
 const LISTED = `listed as (
   select distinct on (r.trainer) r.*, t.owner, t.name, t.official from release r join trainer t on t.id = r.trainer
-  where r.state in ('published', 'deprecated') order by r.trainer, (r.state = 'published') desc, r.version_key desc
+  where r.state in ('published', 'deprecated') and ${listedFor('$10', '$11')} order by r.trainer, (r.state = 'published') desc, r.version_key desc
 ), found as (
   select l.*, case when $1::text is null then 0 else ts_rank(l.search, plainto_tsquery('simple', $1)) + similarity(l.title || ' ' || l.owner || '/' || l.name, $1) end as rank
   from listed l
@@ -67,6 +69,8 @@ function parameters(filter: CatalogFilter): unknown[] {
     filter.device,
     filter.owner,
     like,
+    filter.audience.organizationId,
+    filter.audience.all,
   ];
 }
 function conditions(except: FacetName | null): string {
@@ -76,7 +80,7 @@ function conditions(except: FacetName | null): string {
 }
 /** PostgreSQL wants every parameter used with one type; a facet query may leave some out. Always true (`row is not null` is not: it asks every field). */
 const ALL_TYPED =
-  'num_nulls($1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text) >= 0';
+  'num_nulls($1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text, $11::boolean) >= 0';
 
 export async function searchRows(
   on: Queryable,
@@ -100,7 +104,7 @@ export async function searchRows(
        select count(*) filter (where run.state in ('succeeded', 'failed'))::int as finished, count(*) filter (where run.state = 'succeeded')::int as succeeded,
          percentile_cont(0.5) within group (order by extract(epoch from run.ended_at - run.started_at)) filter (where run.state = 'succeeded')::float8 as median_seconds
        from run join release rr on rr.id = run.release where rr.trainer = f.trainer and run.verb = 'train') u on true
-     where ${conditions(null)} and ${ALL_TYPED} order by ${order} offset $10 limit $11`,
+     where ${conditions(null)} and ${ALL_TYPED} order by ${order} offset $12 limit $13`,
     [...parameters(filter), offset, limit],
   );
 }

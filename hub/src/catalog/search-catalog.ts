@@ -1,6 +1,7 @@
 import type { searchTrainers, TrainerCard } from '@trainyard/plugin-sdk/api';
 import { decodeCursor, encodeCursor } from '../platform/page.ts';
 import type { Queryable } from '../platform/sql.ts';
+import type { Audience } from '../trainers/find-release.ts';
 import {
   countFacets,
   countFound,
@@ -37,7 +38,7 @@ export function toTrainerCard(row: CatalogRow): TrainerCard {
   };
 }
 
-const EMPTY: CatalogFilter = {
+const EMPTY: Omit<CatalogFilter, 'audience'> = {
   q: null,
   task: null,
   framework: null,
@@ -48,14 +49,19 @@ const EMPTY: CatalogFilter = {
   owner: null,
 };
 
-export async function cardOf(on: Queryable, owner: string, name: string): Promise<TrainerCard | null> {
-  const rows = await searchRows(on, { ...EMPTY, owner }, 'newest', 0, 1000);
+export async function cardOf(
+  on: Queryable,
+  owner: string,
+  name: string,
+  audience: Audience,
+): Promise<TrainerCard | null> {
+  const rows = await searchRows(on, { ...EMPTY, owner, audience }, 'newest', 0, 1000);
   const row = rows.find((item) => item.name === name);
   return row === undefined ? null : toTrainerCard(row);
 }
 
 /** The only way to search. Counts of a facet ignore that facet's own filter, so that its other values stay reachable. */
-export async function searchCatalog(on: Queryable, input: CatalogQuery): Promise<CatalogReply> {
+export async function searchCatalog(on: Queryable, input: CatalogQuery, audience: Audience): Promise<CatalogReply> {
   const limit = input.limit ?? 24;
   const offset = Number(decodeCursor(input.cursor, 1)?.[0] ?? 0);
   const q = input.q?.trim() ?? '';
@@ -68,6 +74,7 @@ export async function searchCatalog(on: Queryable, input: CatalogQuery): Promise
     license: input.license ?? null,
     device: input.device ?? null,
     owner: input.owner ?? null,
+    audience,
   };
   const [rows, counts, total] = await Promise.all([
     searchRows(on, filter, input.sort ?? 'relevance', offset, limit + 1),

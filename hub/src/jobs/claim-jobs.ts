@@ -49,7 +49,8 @@ export function inputsOf(
   }
   add('packages', spec.release.packageDigest.slice(7), spec.release.packageBytes);
   for (const file of resume?.files ?? []) add('results', file.sha256, file.bytes);
-  if (spec.kind === 'validate' || spec.kind === 'prepare') return { inputs: [...inputs.values()], snapshotUrl: null };
+  if (spec.kind === 'validate' || spec.kind === 'prove' || spec.kind === 'prepare')
+    return { inputs: [...inputs.values()], snapshotUrl: null };
   for (const file of spec.checkpoint?.files ?? []) add('results', file.sha256, file.bytes);
   for (const file of spec.predict?.images ?? []) add('datasets', file.sha256, file.bytes);
   const snapshot = spec.dataset?.snapshot;

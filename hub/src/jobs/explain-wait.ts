@@ -56,7 +56,7 @@ export function explainWait(facts: WaitFacts): WaitReason | null {
   const alive = able.filter((agent) => agent.silentSeconds < AGENT_SILENT_SECONDS);
   if (alive.length === 0) {
     const last = able.toSorted((a, b) => a.silentSeconds - b.silentSeconds)[0];
-    const who = facts.kind === 'validate' ? 'validator' : 'runner';
+    const who = facts.kind === 'validate' || facts.kind === 'prove' ? 'validator' : 'runner';
     const what = facts.device === 'cpu' ? `No ${who} is connected` : `No runner offers ${facts.device}`;
     return {
       code: 'queue.no_runner',

@@ -18,6 +18,7 @@ interface Row {
 }
 
 export interface JobStatus {
+  readonly state: string;
   readonly waiting: WaitReason | null;
   readonly phase: string | null;
   readonly sentence: string | null;
@@ -44,6 +45,7 @@ export async function readJobStatus(on: Queryable, jobs: readonly string[]): Pro
     rows.map((row) => [
       row.id,
       {
+        state: row.state,
         phase: row.phase,
         sentence: row.sentence,
         progress: row.progress,

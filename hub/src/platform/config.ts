@@ -52,6 +52,11 @@ export const VARIABLES = {
     default: 1,
     doc: 'Factor on all lease times; tests shorten them with it.',
   },
+  TRAINYARD_PROVE: {
+    schema: Type.Union([Type.Literal('on'), Type.Literal('off')]),
+    default: 'on',
+    doc: 'Whether published releases are measured further, up to L3: minutes of work for each task. off keeps them at L1.',
+  },
   TRAINYARD_LOG: { schema: Type.String(), default: 'info', doc: 'Level of the log: debug, info, warn, error, silent.' },
 } as const;
 type Variables = typeof VARIABLES;

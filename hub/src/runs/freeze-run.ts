@@ -11,7 +11,7 @@ import {
 import { canRead, notFound } from '../platform/access.ts';
 import type { Principal } from '../platform/principal.ts';
 import { query } from '../platform/sql.ts';
-import { findRelease, findReleaseById, type ReleaseRow } from '../trainers/find-release.ts';
+import { audienceOf, findRelease, findReleaseById, isListedFor, type ReleaseRow } from '../trainers/find-release.ts';
 import type { RunDeps } from './deps.ts';
 import { estimateRun } from './estimate-run.ts';
 
@@ -201,7 +201,8 @@ export async function freezeRun(deps: RunDeps, principal: Principal, input: RunI
   const complaints = new Complaints();
   const warnings: { code: string; message: string }[] = [];
   const parent = input.verb === 'train' ? null : await readParent(deps, principal, input.checkpoint ?? '');
-  const release = parent === null ? await releaseOf(deps, input) : await findReleaseById(deps.db.pool, parent.release);
+  const release =
+    parent === null ? await releaseOf(deps, principal, input) : await findReleaseById(deps.db.pool, parent.release);
   if (release === null) throw notFound('trainer');
   checkRelease(release, complaints, parent === null);
   if (release.state === 'deprecated')
@@ -352,7 +353,7 @@ export async function freezeRun(deps: RunDeps, principal: Principal, input: RunI
   };
 }
 
-async function releaseOf(deps: RunDeps, input: RunInput): Promise<ReleaseRow | null> {
+async function releaseOf(deps: RunDeps, principal: Principal, input: RunInput): Promise<ReleaseRow | null> {
   if (input.trainer === undefined)
     throw new Problem('bad-request', {
       detail: 'No trainer is named.',
@@ -360,7 +361,9 @@ async function releaseOf(deps: RunDeps, input: RunInput): Promise<ReleaseRow | n
       errors: [{ pointer: '/trainer', code: 'required', message: 'is missing' }],
     });
   const { owner, name } = splitName(input.trainer);
-  return findRelease(deps.db.pool, owner, name, input.version ?? null);
+  const audience = audienceOf(principal);
+  const found = await findRelease(deps.db.pool, owner, name, input.version ?? null, audience);
+  return found !== null && isListedFor(found, audience) ? found : null;
 }
 
 function checkExport(

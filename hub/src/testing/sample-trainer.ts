@@ -1,3 +1,4 @@
+import { iterateTarGz, PACKAGE_LIMITS, writeTarGz } from '@trainyard/plugin-sdk/archive';
 import { packTrainer } from '@trainyard/plugin-sdk/package';
 import { Readable } from 'node:stream';
 import { createDataset } from '../datasets/create-dataset.ts';
@@ -8,6 +9,26 @@ import { DIGITS_ZIP, REFERENCE_FOLDER, type Caller, type TestHub } from './test-
 
 const SYSTEM = { principal: { kind: 'system' } } as const;
 let packed: Promise<Buffer> | null = null;
+
+/** The reference trainer under another name and version. */
+export async function packageOf(owner: string, version: string): Promise<Buffer> {
+  const files: { path: string; bytes: Uint8Array }[] = [];
+  const source = (async function* () {
+    yield await referencePackage();
+  })();
+  for await (const entry of iterateTarGz(source, PACKAGE_LIMITS)) {
+    const parts: Uint8Array[] = [];
+    for await (const part of entry.stream) parts.push(part);
+    const path = entry.path.replace(/^package\//, '');
+    let bytes: Uint8Array = Buffer.concat(parts);
+    if (path === 'trainer.yaml' || path === 'package.json') {
+      const text = Buffer.from(bytes).toString().replace('@trainyard/reference', `@${owner}/reference`);
+      bytes = Buffer.from(text.replace(/("?version"?: )["']1\.0\.0["'](?! })/, `$1"${version}"`));
+    }
+    files.push({ path, bytes });
+  }
+  return writeTarGz(files, 'package/');
+}
 
 /** The real package, packed once per test file. */
 export function referencePackage(): Promise<Buffer> {
@@ -29,10 +50,14 @@ export async function claimOne(hub: TestHub, kind: string, agent = 'runner-1') {
   return attempt;
 }
 
-/** A passed report as the outcome of the waiting validation, then into the registry. */
+/** A passed report as the outcome of the waiting validation. */
 export async function passValidation(hub: TestHub): Promise<void> {
-  const attempt = await claimOne(hub, 'validate');
-  const result = { verdict: 'passed', level: 'L1', stages: [], findings: [] };
+  await reportOn(hub, 'validate', { verdict: 'passed', level: 'L1', stages: [], findings: [] });
+}
+
+/** Takes the waiting job of that kind and answers a report. */
+export async function reportOn(hub: TestHub, kind: 'validate' | 'prove', result: unknown): Promise<void> {
+  const attempt = await claimOne(hub, kind);
   const done = await hub.call('POST', `/api/v1/attempts/${attempt.id}/finish`, {
     as: hub.agent,
     json: { fence: attempt.fence, outcome: { state: 'succeeded', result } },

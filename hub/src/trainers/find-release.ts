@@ -1,3 +1,5 @@
+import { isAdmin } from '../platform/access.ts';
+import type { Principal } from '../platform/principal.ts';
 import type { Queryable } from '../platform/sql.ts';
 import { query } from '../platform/sql.ts';
 
@@ -63,6 +65,33 @@ export interface ReleaseRow {
   /** An official trainer, one of an administrator's own organisation, or a digest that an administrator approved. */
   readonly trusted: boolean;
   readonly approved_by: string | null;
+  /** The job that measures it further once it is published, and why the last one came to nothing. */
+  readonly proof_job: string | null;
+  readonly proof_note: string | null;
+}
+
+/** Whose releases somebody sees beside those that are for everybody. */
+export interface Audience {
+  readonly organizationId: string | null;
+  /** Administrators and the installation itself. */
+  readonly all: boolean;
+}
+export const EVERYBODY: Audience = { organizationId: null, all: false };
+
+export function audienceOf(principal: Principal): Audience {
+  return { organizationId: principal.kind === 'user' ? principal.organizationId : null, all: isAdmin(principal) };
+}
+
+/**
+ * Policy `local`: what keeps the protocol (L1) is listed inside its organisation, what was seen to learn, stop and resume (L2) for everybody. Official
+ * trainers belong to the installation, and everybody on it is its organisation. For `release r join trainer t`; parameters: organisation, all.
+ */
+export function listedFor(organization: string, all: string): string {
+  return `(t.official or r.level in ('L2', 'L3') or ${all}::boolean or t.organization_id = ${organization}::text)`;
+}
+export function isListedFor(row: ReleaseRow, audience: Audience): boolean {
+  const everybody = row.official || row.level === 'L2' || row.level === 'L3';
+  return everybody || audience.all || row.organization_id === audience.organizationId;
 }
 
 export const RELEASE_COLUMNS = `r.*, t.owner, t.name, t.official, t.organization_id, a.approved_by,
@@ -84,12 +113,13 @@ export async function findRelease(
   owner: string,
   name: string,
   version: string | null,
+  audience: Audience,
 ): Promise<ReleaseRow | null> {
   const [row] = await query<ReleaseRow>(
     on,
     `select ${RELEASE_COLUMNS} from ${RELEASE_TABLES} where t.owner = $1 and t.name = $2 and ($3::text is null or r.version = $3)
-     order by ($3::text is null and r.state in ('published', 'deprecated')) desc, (r.state = 'published') desc, r.version_key desc, r.submitted_at desc limit 1`,
-    [owner, name, version],
+     order by ($3::text is null and r.state in ('published', 'deprecated') and ${listedFor('$4', '$5')}) desc, (r.state = 'published') desc, r.version_key desc, r.submitted_at desc limit 1`,
+    [owner, name, version, audience.organizationId, audience.all],
   );
   return row ?? null;
 }

@@ -6,9 +6,10 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { requireRouteAccess } from '../platform/access.ts';
 import { toProblem, type ServeDeps } from '../platform/serve.ts';
 import type { TrainerDeps } from './deps.ts';
+import { audienceOf } from './find-release.ts';
 import { receivePackage } from './intake/receive-package.ts';
 import { parseNpmPublish } from './publish/npm-publish-body.ts';
-import { visibleReleases } from './publish/visible-releases.ts';
+import { visibleReleases, type VisibleReleases } from './publish/visible-releases.ts';
 
 const MAX_BODY = 28 * 1024 * 1024;
 /** Bodies parsed at a time: each may take five times its size while it is decoded. */
@@ -30,6 +31,20 @@ async function fromRegistry(deps: TrainerDeps, path: string): Promise<Response> 
   } catch (error) {
     throw new Problem('unavailable', { detail: 'The package registry does not answer.', cause: error });
   }
+}
+
+/** The registry holds all published versions; some are listed inside their organisation only. */
+function onlyVersions(document: unknown, visible: VisibleReleases): unknown {
+  if (document === null || typeof document !== 'object') return document;
+  const versions: unknown = Reflect.get(document, 'versions');
+  if (versions === null || typeof versions !== 'object') return document;
+  const seen = Object.fromEntries(Object.entries(versions).filter(([version]) => visible.versions.includes(version)));
+  return { ...document, versions: seen, 'dist-tags': visible.latest === null ? {} : { latest: visible.latest } };
+}
+
+/** A tarball is `-/name-1.2.3.tgz`. */
+function isVisibleFile(rest: string, versions: readonly string[]): boolean {
+  return !rest.endsWith('.tgz') || versions.some((version) => rest.endsWith(`-${version}.tgz`));
 }
 
 /** Tarball addresses point to us, whatever name the registry has inside. */
@@ -111,13 +126,18 @@ export function npmRoutes(
     });
     room.get<{ Params: { '*': string } }>('/npm/*', async (request, reply) => {
       const { name, rest } = packageNameOf(request.params['*']);
-      const visible = await visibleReleases(deps.db.pool, name);
-      if (visible === null) throw new Problem('not-found', { detail: `There is no published ${name}.` });
+      const audience = audienceOf(await deps.authenticate(request));
+      const visible = await visibleReleases(deps.db.pool, name, audience);
+      if (visible === null || !isVisibleFile(rest, visible.versions))
+        throw new Problem('not-found', { detail: `There is no published ${name}.` });
       const response = await fromRegistry(deps, rest === '' ? `/${name.replace('/', '%2f')}` : `/${name}/${rest}`);
       void reply
         .code(response.status)
         .header('content-type', response.headers.get('content-type') ?? 'application/json');
-      if (rest === '') return reply.send(JSON.stringify(rewriteTarballs(await response.json(), urlOf(request))));
+      if (rest === '')
+        return reply.send(
+          JSON.stringify(rewriteTarballs(onlyVersions(await response.json(), visible), urlOf(request))),
+        );
       return reply.send(
         response.body === null ? '' : Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]),
       );
@@ -154,7 +174,7 @@ async function boundedText(body: Readable): Promise<string> {
 export function internalNpmRoutes(app: FastifyInstance, deps: Pick<TrainerDeps, 'db' | 'registry'>): void {
   app.get<{ Querystring: { name?: string } }>('/internal/npm/visible', async (request, reply) => {
     if (request.headers.authorization !== `Bearer ${deps.registry.secret}`) throw new Problem('not-found');
-    const visible = await visibleReleases(deps.db.pool, request.query.name ?? '');
+    const visible = await visibleReleases(deps.db.pool, request.query.name ?? '', { organizationId: null, all: true });
     if (visible === null) throw new Problem('not-found');
     return reply.send(visible);
   });

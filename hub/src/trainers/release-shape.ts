@@ -46,8 +46,13 @@ async function environmentOf(on: Queryable, row: ReleaseRow): Promise<ReleaseDet
 
 /** A release with report and live stages, as this principal may see and change it. */
 export async function toReleaseDetail(on: Queryable, row: ReleaseRow, principal: Principal): Promise<ReleaseDetail> {
-  const status =
-    row.current_job === null ? undefined : (await readJobStatus(on, [row.current_job])).get(row.current_job);
+  const jobs = await readJobStatus(
+    on,
+    [row.current_job, row.proof_job].filter((job) => job !== null),
+  );
+  const status = row.current_job === null ? undefined : jobs.get(row.current_job);
+  const proof = row.proof_job === null ? undefined : jobs.get(row.proof_job);
+  const proving = proof !== undefined && ['queued', 'claimed', 'running'].includes(proof.state);
   const report = row.report as unknown as Report | null;
   const open = row.state === 'submitted' || row.state === 'validating';
   const live = open ? (status?.live ?? null) : null;
@@ -69,10 +74,17 @@ export async function toReleaseDetail(on: Queryable, row: ReleaseRow, principal:
     trusted: row.trusted,
     approvedBy: row.approved_by,
     environment: await environmentOf(on, row),
+    proof: {
+      running: proving,
+      sentence: proving ? (proof.waiting?.sentence ?? proof.sentence) : null,
+      note: row.proof_note,
+      stages: proving ? (proof.live?.stages ?? []) : [],
+    },
     can: {
       manage: canChange(principal, facts),
       approve: isAdmin(principal) && !row.trusted,
       start: row.state === 'published' || row.state === 'deprecated',
+      prove: canChange(principal, facts) && (row.state === 'published' || row.state === 'deprecated') && !proving,
     },
   } as unknown as ReleaseDetail;
 }

@@ -9,6 +9,7 @@ const EVENTS: readonly ReleaseEvent[] = [
   'registered',
   'rejected',
   'quarantined',
+  'refuted',
   'deprecated',
   'undeprecated',
   'yanked',

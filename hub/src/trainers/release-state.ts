@@ -3,13 +3,21 @@ import type { ReleaseState } from '@trainyard/plugin-sdk/api';
 
 /** Pure: the states of a release (architecture.md §12.1). A passed report is not enough: it is published once the registry holds the bytes. */
 export type ReleaseEvent =
-  'claimed' | 'registered' | 'rejected' | 'quarantined' | 'deprecated' | 'undeprecated' | 'yanked' | 'validated-again';
+  | 'claimed'
+  | 'registered'
+  | 'rejected'
+  | 'quarantined'
+  | 'refuted'
+  | 'deprecated'
+  | 'undeprecated'
+  | 'yanked'
+  | 'validated-again';
 
 const NEXT: Readonly<Record<ReleaseState, Partial<Record<ReleaseEvent, ReleaseState>>>> = {
   submitted: { claimed: 'validating', rejected: 'rejected', quarantined: 'quarantined' },
   validating: { claimed: 'validating', registered: 'published', rejected: 'rejected', quarantined: 'quarantined' },
-  published: { deprecated: 'deprecated', yanked: 'yanked' },
-  deprecated: { undeprecated: 'published', yanked: 'yanked' },
+  published: { deprecated: 'deprecated', yanked: 'yanked', refuted: 'quarantined' },
+  deprecated: { undeprecated: 'published', yanked: 'yanked', refuted: 'quarantined' },
   yanked: {},
   rejected: {},
   quarantined: { 'validated-again': 'submitted', rejected: 'rejected' },

@@ -8,6 +8,7 @@ import type { TrainerDeps } from './deps.ts';
 import { receivePackage } from './intake/receive-package.ts';
 import { changeRelease } from './publish/change-release.ts';
 import { listMyReleases, readRelease, readReleaseFile, requireRelease, streamRelease } from './read/read-release.ts';
+import { proveRelease } from './publish/prove-release.ts';
 import { approveRelease } from './verdict/approve-release.ts';
 
 async function packageField(body: api.MultipartBody): Promise<AsyncIterable<Uint8Array>> {
@@ -44,6 +45,7 @@ export function trainerRoutes(app: FastifyInstance, deps: ServeDeps & TrainerDep
   serve(app, deps, api.approveRelease, ({ params, body }, context) =>
     approveRelease(deps, callerOf(context), { ...params, ...body }),
   );
+  serve(app, deps, api.proveRelease, ({ params }, context) => proveRelease(deps, callerOf(context), params.release));
   serve(app, deps, api.listBundled, async () => ({ items: await listBundled(deps) }));
   serve(app, deps, api.prepareBundled, ({ params }, context) => prepareBundled(deps, callerOf(context), params.name));
 }

@@ -50,6 +50,27 @@ export const StageShape = Type.Object({
   reason: Type.Optional(Type.String()),
   checks: Type.Array(Type.String()),
 });
+export const TaskProofShape = Type.Object({
+  task: Type.String(),
+  model: Type.String(),
+  level: Type.String(),
+  primary: Type.Optional(
+    Type.Object({ name: Type.String(), reported: MaybeNumber, recomputed: MaybeNumber, floor: Type.Number() }),
+  ),
+  seconds: Type.Number(),
+  reason: Type.Optional(Type.String()),
+});
+export const ClaimProofShape = Type.Object({
+  claim: Type.String(),
+  value: Type.String(),
+  task: Type.Optional(Type.String()),
+  precision: Type.Optional(Type.String()),
+  state: Type.String(),
+  runtime: Type.Optional(Type.String()),
+  figures: Type.Optional(Type.Record(Type.String(), Type.Number())),
+  reason: Type.Optional(Type.String()),
+  seconds: Type.Optional(Type.Number()),
+});
 export const ReportShape = Type.Object({
   verdict: Type.String(),
   level: Type.String(),
@@ -58,6 +79,9 @@ export const ReportShape = Type.Object({
   packageDigest: Type.String(),
   stages: Type.Array(StageShape),
   findings: Type.Array(FindingShape),
+  /** Absent in reports made before acceptance was measured. */
+  tasks: Type.Optional(Type.Array(TaskProofShape)),
+  claims: Type.Optional(Type.Array(ClaimProofShape)),
 });
 export type ReportShape = Static<typeof ReportShape>;
 

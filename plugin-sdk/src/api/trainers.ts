@@ -61,7 +61,8 @@ export const searchTrainers = route({
   method: 'GET',
   path: '/api/v1/trainers',
   action: 'catalog.read',
-  access: 'public',
+  // What an organisation has only for itself is in its own answer.
+  access: 'visitor',
   scope: 'catalog:read',
   summary: 'Search published trainers',
   query: Type.Object({
@@ -131,7 +132,9 @@ export const ReleaseDetail = Type.Object({
   approvedBy: MaybeText,
   /** The environment of this release on this machine. */
   environment: Type.Union([Type.Literal('none'), Type.Literal('ready'), Type.Literal('missing')]),
-  can: Type.Object({ manage: Type.Boolean(), approve: Type.Boolean(), start: Type.Boolean() }),
+  /** The proof after publishing: what it does now, or why the last one came to nothing. */
+  proof: Type.Object({ running: Type.Boolean(), sentence: MaybeText, note: MaybeText, stages: Type.Array(StageShape) }),
+  can: Type.Object({ manage: Type.Boolean(), approve: Type.Boolean(), start: Type.Boolean(), prove: Type.Boolean() }),
 });
 export type ReleaseDetail = Static<typeof ReleaseDetail>;
 
@@ -282,6 +285,20 @@ export const approveRelease = route({
   params: ReleaseIdParams,
   body: Type.Object({ digest: Type.String({ maxLength: 80 }) }),
   reply: ReleaseSummary,
+});
+
+export const proveRelease = route({
+  id: 'proveRelease',
+  method: 'POST',
+  path: '/api/v1/releases/:release/prove',
+  action: 'release.proof_asked',
+  access: 'user',
+  scope: 'trainers:publish',
+  summary:
+    'Measure a published release again: learning, stop, resume, exports. While a proof waits or runs, nothing new starts',
+  params: ReleaseIdParams,
+  reply: ReleaseSummary,
+  status: 202,
 });
 
 /** Trainers that come with Trainyard but need a large environment before they can be submitted. */

@@ -35,6 +35,8 @@ export interface AgentPlan {
   readonly agent: string;
   readonly kinds: readonly JobKind[];
   readonly slots: number;
+  /** Kinds with a number of their own, so that long work of one kind never keeps another waiting. Others may use all slots. */
+  readonly slotsOf?: Partial<Record<JobKind, number>>;
   readonly offers: () => Promise<readonly Offer[]>;
   /** Package digests whose environments are ready here. */
   readonly ready: () => Promise<readonly string[]>;
@@ -235,6 +237,13 @@ async function hearSignals(
   }
 }
 
+function freeKinds(plan: AgentPlan, held: ReadonlyMap<string, Held>): JobKind[] {
+  if (held.size >= plan.slots) return [];
+  const count = (kind: JobKind): number =>
+    [...held.values()].filter(({ claimed }) => claimed.spec.kind === kind).length;
+  return plan.kinds.filter((kind) => count(kind) < (plan.slotsOf?.[kind] ?? plan.slots));
+}
+
 async function claimForEver(
   deps: AgentDeps,
   plan: AgentPlan,
@@ -245,8 +254,8 @@ async function claimForEver(
 ): Promise<void> {
   let wait = FIRST_WAIT;
   while (!signal.aborted) {
-    const free = plan.slots - held.size;
-    if (free <= 0) {
+    const kinds = freeKinds(plan, held);
+    if (kinds.length === 0) {
       await new Promise<void>((resolve) => {
         const go = (): void => {
           wake.removeEventListener('free', go);
@@ -255,14 +264,15 @@ async function claimForEver(
         };
         wake.addEventListener('free', go);
         signal.addEventListener('abort', go);
-        if (held.size < plan.slots || signal.aborted) go();
+        if (freeKinds(plan, held).length > 0 || signal.aborted) go();
       });
       continue;
     }
     try {
       const [offers, ready] = await Promise.all([plan.offers(), plan.ready()]);
-      const { agent, kinds } = plan;
-      const ask = { agent, kinds, offers, ready, slots: free, waitSeconds: deps.timings.claimWait };
+      // One at a time where kinds have numbers of their own: an answer of several could be all of one kind.
+      const slots = plan.slotsOf === undefined ? plan.slots - held.size : 1;
+      const ask = { agent: plan.agent, kinds, offers, ready, slots, waitSeconds: deps.timings.claimWait };
       for (const claimed of await deps.hub.claim(ask, signal)) await take(claimed);
       wait = FIRST_WAIT;
     } catch (error) {

@@ -40,7 +40,8 @@ export interface RunVerbDeps {
 export function runVerbHandler(deps: RunVerbDeps): Handler {
   return async (work) => {
     const { spec } = work.attempt;
-    if (spec.kind === 'validate' || spec.kind === 'prepare') throw new Error(`not a verb of a run: ${spec.kind}`);
+    if (spec.kind === 'validate' || spec.kind === 'prove' || spec.kind === 'prepare')
+      throw new Error(`not a verb of a run: ${spec.kind}`);
     const name = executionName(work.attempt.job, work.attempt.number);
     const jobFolder = join(deps.jobs, name);
     const found = (await deps.backend.find()).find((handle) => handle.name === name);

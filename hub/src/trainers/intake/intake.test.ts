@@ -4,9 +4,16 @@ import { sha256 } from '@trainyard/plugin-sdk';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { iterateTarGz, PACKAGE_LIMITS, writeTarGz } from '@trainyard/plugin-sdk/archive';
 import { collectGarbage } from '../../blobs/collect-garbage.ts';
-import { claimOne, passValidation, publishReference, referencePackage } from '../../testing/sample-trainer.ts';
+import {
+  claimOne,
+  packageOf,
+  passValidation,
+  publishReference,
+  referencePackage,
+} from '../../testing/sample-trainer.ts';
 import { testHub, type Caller, type TestHub } from '../../testing/test-hub.ts';
 import { publishReleases } from '../publish/publish-releases.ts';
+import { EVERYBODY } from '../find-release.ts';
 import { visibleReleases } from '../publish/visible-releases.ts';
 
 let hub: TestHub;
@@ -17,25 +24,6 @@ before(async () => {
 });
 after(() => hub.close());
 
-/** The reference trainer under another name and version. */
-async function packageOf(owner: string, version: string): Promise<Buffer> {
-  const files: { path: string; bytes: Uint8Array }[] = [];
-  const source = (async function* () {
-    yield await referencePackage();
-  })();
-  for await (const entry of iterateTarGz(source, PACKAGE_LIMITS)) {
-    const parts: Uint8Array[] = [];
-    for await (const part of entry.stream) parts.push(part);
-    const path = entry.path.replace(/^package\//, '');
-    let bytes: Uint8Array = Buffer.concat(parts);
-    if (path === 'trainer.yaml' || path === 'package.json') {
-      const text = Buffer.from(bytes).toString().replace('@trainyard/reference', `@${owner}/reference`);
-      bytes = Buffer.from(text.replace(/("?version"?: )["']1\.0\.0["'](?! })/, `$1"${version}"`));
-    }
-    files.push({ path, bytes });
-  }
-  return writeTarGz(files, 'package/');
-}
 type Door = (as: Caller, name: string, version: string, bytes: Buffer) => ReturnType<TestHub['call']>;
 const raw: Door = (as, _name, _version, body) =>
   hub.call('POST', '/api/v1/releases', { as, body, headers: { 'content-type': 'application/gzip' } });
@@ -138,13 +126,13 @@ test('published only after the registry took it; then deprecate, undo, yank; the
     (await hub.call('POST', `${at}/deprecate`, { as: hub.admin, json: { reason: 'because' } })).statusCode,
     200,
   );
-  assert.deepEqual((await visibleReleases(hub.deps.db.pool, '@trainyard/reference'))?.deprecated, {
+  assert.deepEqual((await visibleReleases(hub.deps.db.pool, '@trainyard/reference', EVERYBODY))?.deprecated, {
     '1.0.0': 'because',
   });
   assert.equal((await hub.call('POST', `${at}/undo-deprecation`, { as: hub.admin })).statusCode, 200);
   assert.equal(await state(), 'published');
   assert.equal((await hub.call('POST', `${at}/yank`, { as: hub.admin, json: { reason: 'broken' } })).statusCode, 200);
-  assert.equal(await visibleReleases(hub.deps.db.pool, '@trainyard/reference'), null);
+  assert.equal(await visibleReleases(hub.deps.db.pool, '@trainyard/reference', EVERYBODY), null);
   const run = await hub.call('POST', '/api/v1/runs', {
     as: hub.admin,
     json: { verb: 'train', trainer: 'trainyard/reference', version: '1.0.0' },

@@ -5,7 +5,7 @@ import { notFound, requireChange } from '../../platform/access.ts';
 import { NOTIFY_SQL } from '../../platform/event-bus.ts';
 import { inTransaction } from '../../platform/transaction.ts';
 import type { TrainerDeps } from '../deps.ts';
-import { findRelease, findReleaseById } from '../find-release.ts';
+import { audienceOf, findRelease, findReleaseById, isListedFor } from '../find-release.ts';
 import { toReleaseSummary } from '../release-shape.ts';
 import { nextReleaseState, type ReleaseEvent } from '../release-state.ts';
 
@@ -21,8 +21,11 @@ export async function changeRelease(
     reason: string | null;
   },
 ): Promise<ReleaseSummary> {
-  const found = await findRelease(deps.db.pool, input.owner, input.name, input.version);
-  const listed = found !== null && ['published', 'deprecated', 'yanked'].includes(found.state);
+  const found = await findRelease(deps.db.pool, input.owner, input.name, input.version, audienceOf(caller.principal));
+  const listed =
+    found !== null &&
+    ['published', 'deprecated', 'yanked'].includes(found.state) &&
+    isListedFor(found, audienceOf(caller.principal));
   requireChange(
     caller.principal,
     found === null ? null : { organizationId: found.organization_id, visibility: listed ? 'public' : 'private' },

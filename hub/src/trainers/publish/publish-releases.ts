@@ -5,8 +5,12 @@ import { query } from '../../platform/sql.ts';
 import { inTransaction } from '../../platform/transaction.ts';
 import type { TrainerDeps } from '../deps.ts';
 import { findReleaseById, type ReleaseRow } from '../find-release.ts';
+import { enqueueProof } from './enqueue-proof.ts';
 import { nextReleaseState } from '../release-state.ts';
 import { writeToRegistry } from './npm-registry.ts';
+
+/** Whether published releases are measured further: learning, stop, resume, exports. */
+export type Proofs = 'on' | 'off';
 
 /**
  * Releases whose report passed: bytes into the registry, then `published` as the last transaction. Runs again after any crash: the registry is asked
@@ -15,6 +19,7 @@ import { writeToRegistry } from './npm-registry.ts';
 export async function publishReleases(
   deps: TrainerDeps,
   published: (release: ReleaseRow) => Promise<void>,
+  proofs: Proofs = 'on',
 ): Promise<number> {
   const waiting = await query<{ id: string; package_sha512: string }>(
     deps.db.pool,
@@ -23,7 +28,7 @@ export async function publishReleases(
   let failure: unknown = null;
   for (const { id, package_sha512 } of waiting) {
     try {
-      await publishOne(deps, id, package_sha512, published);
+      await publishOne(deps, id, package_sha512, published, proofs);
     } catch (error) {
       // One that fails must not hold back the others; the chore logs it and tries again.
       failure ??= error;
@@ -38,6 +43,7 @@ async function publishOne(
   id: string,
   package_sha512: string,
   published: (release: ReleaseRow) => Promise<void>,
+  proofs: Proofs,
 ): Promise<void> {
   const release = await findReleaseById(deps.db.pool, id);
   if (release === null) return;
@@ -52,6 +58,7 @@ async function publishOne(
       id,
       nextReleaseState(row.state, 'registered'),
     ]);
+    if (proofs === 'on') await enqueueProof(tx, release);
     await recordAudit(
       tx,
       { principal: { kind: 'system' } },

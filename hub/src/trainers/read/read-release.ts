@@ -14,17 +14,29 @@ import { decodeCursor, pageOf } from '../../platform/page.ts';
 import type { Principal } from '../../platform/principal.ts';
 import { query } from '../../platform/sql.ts';
 import type { TrainerDeps } from '../deps.ts';
-import { findRelease, findReleaseById, RELEASE_COLUMNS, RELEASE_TABLES, type ReleaseRow } from '../find-release.ts';
+import {
+  audienceOf,
+  findRelease,
+  findReleaseById,
+  isListedFor,
+  listedFor,
+  RELEASE_COLUMNS,
+  RELEASE_TABLES,
+  type ReleaseRow,
+} from '../find-release.ts';
 import { toReleaseDetail, toReleaseSummary } from '../release-shape.ts';
 
 const LISTED = new Set<string>(['published', 'deprecated', 'yanked']);
 
-/** Listed releases are for everybody; what is not published yet only for its organisation and administrators. */
+/** What is listed for the caller; everything else only for its organisation and administrators. */
 export async function requireRelease(deps: TrainerDeps, principal: Principal, id: string): Promise<ReleaseRow> {
   const row = await findReleaseById(deps.db.pool, id);
   if (
     row === null ||
-    !(LISTED.has(row.state) || canChange(principal, { organizationId: row.organization_id, visibility: 'private' }))
+    !(
+      (LISTED.has(row.state) && isListedFor(row, audienceOf(principal))) ||
+      canChange(principal, { organizationId: row.organization_id, visibility: 'private' })
+    )
   )
     throw notFound('release');
   return row;
@@ -40,14 +52,15 @@ export async function readTrainer(
   principal: Principal,
   input: { owner: string; name: string; version?: string },
 ): Promise<{ release: ReleaseDetail; releases: ReleaseSummary[]; row: ReleaseRow }> {
-  const row = await findRelease(deps.db.pool, input.owner, input.name, input.version ?? null);
+  const row = await findRelease(deps.db.pool, input.owner, input.name, input.version ?? null, audienceOf(principal));
   if (row === null) throw notFound('trainer');
   await requireRelease(deps, principal, row.id);
+  const audience = audienceOf(principal);
   const mine = canChange(principal, { organizationId: row.organization_id, visibility: 'private' });
   const rows = await query<ReleaseRow>(
     deps.db.pool,
-    `select ${RELEASE_COLUMNS} from ${RELEASE_TABLES} where r.trainer = $1 and ($2 or r.state in ('published', 'deprecated', 'yanked')) order by r.version_key desc, r.submitted_at desc limit 200`,
-    [row.trainer, mine],
+    `select ${RELEASE_COLUMNS} from ${RELEASE_TABLES} where r.trainer = $1 and ($2 or (r.state in ('published', 'deprecated', 'yanked') and ${listedFor('$3', '$4')})) order by r.version_key desc, r.submitted_at desc limit 200`,
+    [row.trainer, mine, audience.organizationId, audience.all],
   );
   return { release: await toReleaseDetail(deps.db.pool, row, principal), releases: rows.map(toReleaseSummary), row };
 }

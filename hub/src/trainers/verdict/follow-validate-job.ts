@@ -1,29 +1,8 @@
-import type { Report } from '@trainyard/plugin-sdk';
 import type { ReleaseState } from '@trainyard/plugin-sdk/api';
 import type { JobFollower } from '../../jobs/job.ts';
 import { NOTIFY_SQL } from '../../platform/event-bus.ts';
 import { nextReleaseState } from '../release-state.ts';
-
-/** An agent may be older or broken: what is no report counts as none. */
-function isReport(value: unknown): value is Report {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'verdict' in value &&
-    'level' in value &&
-    'findings' in value &&
-    Array.isArray(value.findings) &&
-    'stages' in value &&
-    Array.isArray(value.stages)
-  );
-}
-
-function reasonOf(report: Report): string {
-  const errors = report.findings.filter((finding) => finding.severity === 'error');
-  const stuck = report.stages.find((stage) => stage.state === 'error');
-  if (errors[0] === undefined) return stuck?.reason ?? 'A required check did not run.';
-  return errors.length === 1 ? errors[0].message : `${errors[0].message} (and ${errors.length - 1} more)`;
-}
+import { reasonOf, reportOf } from './report-of.ts';
 
 /**
  * What a validation makes of its release. Passed is not published: the release waits with hold `publishing` until the registry holds its bytes. A check
@@ -42,7 +21,7 @@ export const followValidateJob: JobFollower = async (tx, job, event, outcome) =>
     ]);
     return;
   }
-  const report = event === 'succeeded' && isReport(outcome?.result) ? outcome.result : undefined;
+  const report = reportOf(event, outcome);
   if (report?.verdict === 'passed') {
     await tx.query(
       `update release set report = $2, level = $3, hold = 'publishing', reason = null where id::text = $1`,
