@@ -26,9 +26,10 @@ from ._errors import (
     VerificationError,
 )
 from ._export import ExportSpec
-from ._images import ImageProblem, Pixels, check_image, image_size, read_png
+from ._images import ImageProblem, Pixels, check_image, image_size, read_mask, read_png, write_png
+from ._objects import Keypoints, Object, decode_rle, encode_rle
+from ._problems import Problem
 from ._run import ResumeState, Run
-from ._validate import Problem
 from ._vocabulary import CONTRACT_VERSION, SDK_VERSION
 
 __version__ = SDK_VERSION
@@ -42,6 +43,8 @@ __all__ = [
     "ExportSpec",
     "ImageProblem",
     "InputError",
+    "Keypoints",
+    "Object",
     "OutputError",
     "Pixels",
     "Problem",
@@ -58,6 +61,10 @@ __all__ = [
     "Values",
     "VerificationError",
     "check_image",
+    "decode_rle",
+    "encode_rle",
     "image_size",
+    "read_mask",
     "read_png",
+    "write_png",
 ]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _MAX_PIXELS = 1 << 28
+#: Seconds that a byte of a PNG row takes to unpack here, by filter.
+_COST = (0.0, 1e-7, 1e-7, 4e-7, 5e-7)
 
 
 class ImageProblem(ValueError):
@@ -57,17 +60,18 @@ def image_size(path: Path) -> tuple[int, int]:
     return int(size[0]), int(size[1])
 
 
-def check_image(path: Path) -> tuple[int, int]:
-    """Size, after looking through the whole file for damage; raises ImageProblem."""
+def check_image(path: Path, data: bytes | None = None, inflate: bool = True) -> tuple[int, int]:
+    """Size, after looking through the whole file for damage; raises ImageProblem. Without `inflate` a PNG's pixels stay packed: its chunks,
+    check sums and end are looked at only."""
     try:
-        return _check(image_size(path), path.read_bytes())
+        return _check(image_size(path), path.read_bytes() if data is None else data, inflate)
     except (struct.error, IndexError):
         raise ImageProblem("the file is cut short") from None
 
 
-def _check(size: tuple[int, int], data: bytes) -> tuple[int, int]:
+def _check(size: tuple[int, int], data: bytes, inflate: bool) -> tuple[int, int]:
     if data.startswith(_PNG):
-        _png_rows(data)
+        _png_rows(data) if inflate else _png_parts(data)
     elif data[:2] == b"\xff\xd8":
         _jpeg_walk(data, to_end=True)
     elif data[:2] == b"BM":
@@ -102,8 +106,43 @@ def read_png(path: Path) -> Pixels:
     return Pixels(width, height, 3, b"".join(palette[3 * index : 3 * index + 3] for index in rows))
 
 
-def _png_rows(data: bytes) -> tuple[int, int, int, int, bytes | None, bytes | None]:
-    """Checks chunks, check sums and length; gives size, depth, colour type, filtered rows (None if interlaced) and palette."""
+def read_mask(path: Path) -> Pixels:
+    """A mask of `mask-png@1`: one byte a pixel, the class index as it stands in the file, never a colour of the palette."""
+    return mask_pixels(path.read_bytes())[0]
+
+
+def mask_pixels(data: bytes, budget: float = float("inf")) -> tuple[Pixels, float]:
+    """The mask and what unpacking it cost (about seconds); no pixels (empty `data`) when that would be more than `budget`."""
+    if not data.startswith(_PNG):
+        raise ImageProblem("this is not a PNG file")
+    (width, height, depth, colour, interlace), _, _ = _png_parts(data)
+    if depth != 8 or colour not in (0, 3):
+        raise ImageProblem("a mask is an 8-bit PNG with one channel (grey or palette)")
+    if interlace:
+        raise ImageProblem("a mask must not be interlaced")
+    raw = _png_rows(data)[4] or b""
+    if len(raw) != (width + 1) * height:
+        raise ImageProblem("the PNG file is cut off")
+    slow = sum(_COST[raw[y * (width + 1)]] for y in range(height)) * width
+    if slow > budget:
+        return Pixels(width, height, 1, b""), 0.0
+    return Pixels(width, height, 1, bytes(_unfilter(raw, height, width, 1))), slow
+
+
+def write_png(path: Path, width: int, height: int, data: bytes, channels: int = 1) -> None:
+    """8 bits a channel, rows from the top without gaps: 1 = grey or class indices, 3 = RGB."""
+    stride = width * channels
+    if len(data) != stride * height or channels not in (1, 3):
+        raise ValueError(f"{len(data)} bytes are not {width} x {height} x {channels}")
+    raw = b"".join(b"\0" + data[y * stride : (y + 1) * stride] for y in range(height))
+    head = struct.pack(">IIBBBBB", width, height, 8, 0 if channels == 1 else 2, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(raw, 6)), (b"IEND", b""))
+    chunks = (struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind))) for kind, body in parts)
+    path.write_bytes(_PNG + b"".join(chunks))
+
+
+def _png_parts(data: bytes) -> tuple[tuple[int, int, int, int, int], bytes, bytes | None]:
+    """Checks chunks and check sums; gives (width, height, depth, colour type, interlace), the packed rows and the palette."""
     at, header, palette, ended = 8, None, None, False
     packed: list[bytes] = []
     while at + 12 <= len(data):
@@ -112,7 +151,7 @@ def _png_rows(data: bytes) -> tuple[int, int, int, int, bytes | None, bytes | No
         crc = data[at + 8 + length : at + 12 + length]
         if len(body) != length or len(crc) != 4:
             break
-        if struct.unpack(">I", crc)[0] != zlib.crc32(kind + body):
+        if struct.unpack(">I", crc)[0] != zlib.crc32(body, zlib.crc32(kind)):
             raise ImageProblem("a check sum of the PNG is wrong")
         if kind == b"IHDR":
             header = struct.unpack(">IIBBBBB", body)
@@ -131,9 +170,15 @@ def _png_rows(data: bytes) -> tuple[int, int, int, int, bytes | None, bytes | No
         raise ImageProblem("unknown PNG colour type")
     if width < 1 or height < 1 or width * height > _MAX_PIXELS:
         raise ImageProblem(f"impossible size {width} x {height}")
+    return (width, height, depth, colour, interlace), b"".join(packed), palette
+
+
+def _png_rows(data: bytes) -> tuple[int, int, int, int, bytes | None, bytes | None]:
+    """Size, depth, colour type, filtered rows (None if interlaced) and palette."""
+    (width, height, depth, colour, interlace), packed, palette = _png_parts(data)
     expected = ((width * _CHANNELS[colour] * depth + 7) // 8 + 1) * height
     try:
-        raw = zlib.decompressobj().decompress(b"".join(packed), 2 * expected + 1024)
+        raw = zlib.decompressobj().decompress(packed, 2 * expected + 1024)
     except zlib.error as error:
         raise ImageProblem(f"the PNG data is damaged: {error}") from None
     if interlace:
@@ -147,28 +192,38 @@ def _png_rows(data: bytes) -> tuple[int, int, int, int, bytes | None, bytes | No
 
 def _unfilter(raw: bytes, height: int, stride: int, step: int) -> bytearray:
     out = bytearray()
-    before = bytearray(stride)
+    before = bytes(stride)
     for row in range(height):
         start = row * (stride + 1)
-        kind, line = raw[start], bytearray(raw[start + 1 : start + 1 + stride])
-        if kind == 1:
-            for i in range(step, stride):
-                line[i] = (line[i] + line[i - step]) & 255
-        elif kind == 2:
-            for i in range(stride):
-                line[i] = (line[i] + before[i]) & 255
-        elif kind == 3:
-            for i in range(stride):
-                line[i] = (line[i] + ((line[i - step] if i >= step else 0) + before[i]) // 2) & 255
-        elif kind == 4:
-            for i in range(stride):
-                left, up, corner = (line[i - step], before[i], before[i - step]) if i >= step else (0, before[i], 0)
-                guess = left + up - corner
-                a, b, c = abs(guess - left), abs(guess - up), abs(guess - corner)
-                line[i] = (line[i] + (left if a <= b and a <= c else up if b <= c else corner)) & 255
-        out += line
-        before = line
+        before = _unfilter_row(raw[start], raw[start + 1 : start + 1 + stride], before, step)
+        out += before
     return out
+
+
+def _unfilter_row(kind: int, packed: bytes, before: bytes, step: int) -> bytes:
+    if kind == 0:
+        return packed
+    if kind in (2, 4) and not any(packed):
+        # Nothing added to what is foretold: the row above again, by either rule.
+        return before
+    if kind == 1 and step == 1:
+        return bytes(value & 255 for value in accumulate(packed))
+    if kind == 2:
+        return bytes((value + up) & 255 for value, up in zip(packed, before, strict=True))
+    line = bytearray(packed)
+    if kind == 1:
+        for i in range(step, len(line)):
+            line[i] = (line[i] + line[i - step]) & 255
+    elif kind == 3:
+        for i in range(len(line)):
+            line[i] = (line[i] + ((line[i - step] if i >= step else 0) + before[i]) // 2) & 255
+    elif kind == 4:
+        for i in range(len(line)):
+            left, up, corner = (line[i - step], before[i], before[i - step]) if i >= step else (0, before[i], 0)
+            guess = left + up - corner
+            a, b, c = abs(guess - left), abs(guess - up), abs(guess - corner)
+            line[i] = (line[i] + (left if a <= b and a <= c else up if b <= c else corner)) & 255
+    return bytes(line)
 
 
 def _unpack(rows: bytearray, width: int, height: int, stride: int, depth: int, scale: bool) -> bytearray:

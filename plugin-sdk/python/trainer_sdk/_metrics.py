@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-_MAX_CONFUSION = 201
+MAX_CONFUSION = 201
+_MAX_POINTS = 201
 
 
 def classification_metrics(names: Sequence[str], rows: Sequence[tuple[int, Sequence[int]]]) -> dict[str, Any]:
@@ -42,6 +43,20 @@ def classification_metrics(names: Sequence[str], rows: Sequence[tuple[int, Seque
         },
         "perClass": [{key: value for key, value in entry.items() if key != "called"} for entry in per_class],
     }
-    if count <= _MAX_CONFUSION:
+    if count <= MAX_CONFUSION:
         result["confusion"] = {"labels": list(names), "matrix": matrix}
     return result
+
+
+def short_curves(curves: Any) -> Any:
+    """The curves with at most 201 points each, evenly chosen, ends kept."""
+    if not curves:
+        return None
+    return {name: [{**curve, "x": _short(curve["x"]), "y": _short(curve["y"])} for curve in entries] for name, entries in curves.items()}
+
+
+def _short(values: Sequence[float]) -> list[float]:
+    count = len(values)
+    if count <= _MAX_POINTS:
+        return [round(float(value), 6) for value in values]
+    return [round(float(values[index * (count - 1) // (_MAX_POINTS - 1)]), 6) for index in range(_MAX_POINTS)]

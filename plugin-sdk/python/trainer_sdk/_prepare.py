@@ -41,7 +41,7 @@ def prepare(job: Job, manifest: Manifest, handlers: Handlers, events: EventWrite
             raise Unsupported(f"datasets in {format_} are not read", hint, "unsupported.format")
         root = job.path(str(job.dataset.get("path", "dataset")))
         if job.command in ("train", "evaluate"):
-            _refuse_broken(root, format_, stop)
+            _refuse_broken(job, root, format_, events, stop)
         if job.command != "validate":
             dataset = open_dataset(root, format_)
     elif job.command in ("train", "validate", "evaluate"):
@@ -116,15 +116,20 @@ def _export_options(job: Job, manifest: Manifest, model: dict[str, Any]) -> dict
     return resolve_config({**schema, "$defs": manifest.schema.get("$defs", {})}, job.export.get("options") or {}, job.task)
 
 
-def _refuse_broken(root: Path, format_: str, stop: StopFlag) -> None:
-    """Names and labels only: a corrupt image is a warning during training."""
-    if format_ != "imagefolder@1":
-        open_dataset(root, format_)
-        return
-    found = [problem for problem in find_problems(root, format_, False, stop.check) if problem.severity == "error"]
+def _refuse_broken(job: Job, root: Path, format_: str, events: EventWriter, stop: StopFlag) -> None:
+    """Names, labels and masks only: a corrupt image is a warning during training."""
+    evaluate = str(job.evaluate.get("split", "val")) if job.command == "evaluate" else None
+    problems = find_problems(root, format_, False, stop.check, evaluate)
+    found = [problem for problem in problems if problem.severity == "error" and problem.code != "dataset.corrupt_image"]
     if found:
         more = f" ({len(found)} problems in all)" if len(found) > 1 else ""
-        raise DatasetError(f"{found[0].message}{more}", found[0].hint or "Run validate for the whole list.", found[0].code)
+        first = found[0]
+        where = f"{first.path}: " if first.path and first.path not in first.message else ""
+        raise DatasetError(f"{where}{first.message}{more}", first.hint or "Run validate for the whole list.", first.code)
+    for problem in problems:
+        if problem.severity == "warning" and job.command == "train":
+            fields = {"code": problem.code, "message": problem.message, "hint": problem.hint}
+            events.emit("warning", **{key: value for key, value in fields.items() if value is not None})
 
 
 def _check_resume(job: Job, store: CheckpointStore) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from ._errors import DatasetError, TrainerError, Unsupported
 from ._files import write_json
 from ._run import Run, read_origin
-from ._validate import MAX_PROBLEMS, Problem, find_problems
+from ._validate import MAX_PROBLEMS, find_problems
 
 Handler = Callable[..., Any]
 Result = dict[str, Any]
@@ -94,9 +94,7 @@ def _export(run: Run, handlers: Handlers) -> Result:
 def _validate(run: Run, handlers: Handlers) -> Result:
     dataset = run.job.dataset or {}
     root = run.job.path(str(dataset.get("path", "dataset")))
-    problems: list[Problem] = []
-    if dataset.get("format", "imagefolder@1") == "imagefolder@1":
-        problems = find_problems(root, dataset.get("format"), True, run.safe_point)
+    problems = find_problems(root, dataset.get("format"), True, run.safe_point)
     more = handlers.validate(run) if handlers.validate is not None else None
     problems = sorted([*problems, *(more or [])], key=lambda problem: problem.severity != "error")[:MAX_PROBLEMS]
     run.document = {"problems": [problem.as_dict() for problem in problems]}
@@ -107,6 +105,8 @@ def _validate(run: Run, handlers: Handlers) -> Result:
             run.warn(problem.code, problem.message, problem.hint)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
-        text = f"{len(errors)} problems in the dataset; the first: {errors[0].message}"
+        first = errors[0]
+        where = f"{first.path}: " if first.path and first.path not in first.message else ""
+        text = f"{len(errors)} problem{'s' if len(errors) > 1 else ''} in the dataset; the first: {where}{first.message}"
         raise DatasetError(text, errors[0].hint, errors[0].code)
     return {"metrics": {}}
