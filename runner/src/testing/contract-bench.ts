@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,23 +17,33 @@ export interface BackendUnderTest {
   readonly real: boolean;
   /** SIGTERM from outside, to the trainer alone. */
   signal(handle: Handle): Promise<void>;
+  /** Takes the trainer away together with whoever could tell how it ended. Absent: the step `vanish` of a script does it. */
+  vanish?(handle: Handle): Promise<void>;
   /** Names of everything that still exists, inside and outside. */
   leftovers(): Promise<readonly string[]>;
 }
 export type MakeBackend = (root: string, installation: string) => Promise<BackendUnderTest>;
 
 export const INSTALLATION = 'contract-suite';
+const LEDGER = '.ledger';
 
 /** One world per case: folders, a backend, and the checks every case ends with. */
 export class ContractBench {
   readonly root: string;
   readonly subject: BackendUnderTest;
-  readonly ledger: string;
 
   private constructor(root: string, subject: BackendUnderTest) {
     this.root = root;
     this.subject = subject;
-    this.ledger = join(root, 'ledger');
+  }
+
+  /** How often scripted trainers really began. Counted where a trainer behind a wall may write. */
+  async begun(): Promise<number> {
+    const jobs = await readdir(join(this.root, 'jobs')).catch(() => []);
+    const ledgers = await Promise.all(
+      jobs.map((job) => readFile(join(this.root, 'jobs', job, 'output', LEDGER), 'utf8').catch(() => '')),
+    );
+    return ledgers.join('').split('\n').length - 1;
   }
 
   get backend(): Backend {
@@ -82,7 +92,7 @@ export class ContractBench {
       cpus: 1,
       limits: { memoryBytes: 2 ** 30, maxSeconds: 60, diskBytes: 2 ** 30 },
       grace: 5,
-      localEnv: { SCRIPTED_LEDGER: this.ledger },
+      localEnv: { SCRIPTED_LEDGER: join(jobFolder, 'output', LEDGER) },
       ...change,
     };
   }

@@ -10,6 +10,7 @@ import {
   type ProcessStat,
 } from './process-identity.ts';
 import type { ProcessRecord } from './process-record.ts';
+import { trainerBehind } from './walled-trainer.ts';
 import { killTree, proportionalBytes, residentBytes, treeOf } from './process-tree.ts';
 
 const DEFAULT_PROCESSES = 512;
@@ -80,10 +81,12 @@ export class LimitKeeper {
   async #carryOut(shim: ProcessIdentity, now: number): Promise<void> {
     const stops = [...(await this.folder.stopRequests()).values()];
     if (stops.length === 0) return;
-    const trainer = await this.folder.trainer();
-    if (trainer === null) return; // a moment old; the next look finds it
+    const started = await this.folder.trainer();
+    if (started === null) return; // a moment old; the next look finds it
     const killAt = Math.min(...stops.map((stop) => stop.at + stop.grace));
     if (now < killAt) {
+      const trainer = this.#record.wall === 'userns' ? await trainerBehind(started) : started;
+      if (trainer === null) return; // as above
       if (await this.folder.claimTerm()) await signalProcess(trainer, 'SIGTERM');
       return;
     }

@@ -5,7 +5,11 @@ import { busyDevices, listAttempts } from './attempt-list.ts';
 import { listGraphicsCards } from './graphics-cards.ts';
 
 /** What this machine offers now, and why something is missing. */
-export async function machineOffers(attempts: string, canBindCores: boolean): Promise<readonly BackendOffer[]> {
+export async function machineOffers(
+  attempts: string,
+  canBindCores: boolean,
+  wallNote: string | null,
+): Promise<readonly BackendOffer[]> {
   const [graphics, pythons, listed] = await Promise.all([listGraphicsCards(), findPythons(), listAttempts(attempts)]);
   const busy = busyDevices(listed);
   const devices: BackendOffer['devices'] = [{ kind: 'cpu', name: 'CPU', count: 1, uuids: [] }];
@@ -14,7 +18,7 @@ export async function machineOffers(attempts: string, canBindCores: boolean): Pr
     if (free.length > 0) devices.push({ kind: 'cuda', name, count: free.length, uuids: free.map((card) => card.uuid) });
   }
   const notes = [
-    'Trainers run with the rights of this runner: the process backend is not a wall.',
+    ...(wallNote === null ? [] : [wallNote]),
     ...(graphics.note === null ? [] : [graphics.note]),
     ...(busy.size === 0 ? [] : [`Graphics cards in use: ${busy.size}.`]),
     ...(pythons.length === 0 ? ['No Python 3.10 or newer was found.'] : []),
@@ -24,7 +28,7 @@ export async function machineOffers(attempts: string, canBindCores: boolean): Pr
   return [
     {
       backend: 'process',
-      wall: 'none',
+      wall: wallNote === null ? 'userns' : 'none',
       devices,
       cpus: availableParallelism(),
       memoryBytes: granted > 0 ? Math.min(granted, totalmem()) : totalmem(),

@@ -1,25 +1,10 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { backendContract, folderNames } from '../../testing/index.ts';
-import { createProcessBackend } from './process-backend.ts';
+import { test } from 'node:test';
+import { backendContract } from '../../testing/index.ts';
+import { processesUnderTest } from '../../testing/process-backend-under-test.ts';
+import { findWall } from './try-wall.ts';
 
-backendContract('process', async (root, installation) => {
-  const make = () => createProcessBackend({ root, installation, sampleMs: 200, pollMs: 20 });
-  return {
-    backend: await make(),
-    restarted: make,
-    real: true,
-    signal: async (handle) => {
-      const pid = (await readFile(join(root, 'attempts', handle.name, '.run', 'pid'), 'utf8')).split(' ')[1];
-      process.kill(Number(pid), 'SIGTERM');
-    },
-    leftovers: async () => [...(await folderNames(join(root, 'attempts'))), ...(await processesOf(root))],
-  };
-});
+backendContract('process, bare', processesUnderTest({ wall: null, note: 'Switched off for this test.' }));
 
-/** Whatever runs with a folder of this backend in its environment. */
-async function processesOf(root: string): Promise<readonly string[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const texts = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')));
-  return pids.filter((_, index) => texts[index]?.includes(`TMPDIR=${root}/`)).map((pid) => `process ${pid}`);
-}
+const found = await findWall('auto');
+if (found.wall === null) test('backend contract: process, walled', { skip: found.note }, () => undefined);
+else backendContract('process, walled', processesUnderTest(found));

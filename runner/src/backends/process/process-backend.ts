@@ -21,6 +21,9 @@ import {
 } from './process-command.ts';
 import { formatIdentity, uptime } from './process-identity.ts';
 import { isSameWork, recordOf, type ProcessRecord } from './process-record.ts';
+import { findWall, type FoundWall } from './try-wall.ts';
+import { writeWallEtc } from './wall-etc.ts';
+import { walledCommand } from './walled-command.ts';
 import { kernelOutOfMemoryKills, killTree } from './process-tree.ts';
 
 export interface ProcessBackendOptions extends BackendOptions {
@@ -28,6 +31,8 @@ export interface ProcessBackendOptions extends BackendOptions {
   readonly sampleMs?: number;
   /** How often output and ends are looked for; default 100. */
   readonly pollMs?: number;
+  /** Default: the one of this machine, when there is one and its trial was green. */
+  readonly wall?: FoundWall;
 }
 
 const BEGIN_TIMEOUT_MS = 15_000;
@@ -37,44 +42,50 @@ export async function createProcessBackend(options: ProcessBackendOptions): Prom
   }
   await mkdir(join(options.root, 'attempts'), { recursive: true });
   const path = process.env['PATH'] ?? '';
-  const [nice, taskset, setpriv] = await Promise.all(
-    ['nice', 'taskset', 'setpriv'].map((name) => findProgram(name, path)),
+  const [nice, taskset, setpriv, prlimit] = await Promise.all(
+    ['nice', 'taskset', 'setpriv', 'prlimit'].map((name) => findProgram(name, path)),
   );
   const shim = await readFile(new URL('./shim.sh', import.meta.url), 'utf8');
-  return new ProcessBackend(options, shim, {
-    node: process.execPath,
-    python: null,
-    nice: nice ?? null,
-    taskset: taskset ?? null,
-    setpriv: setpriv ?? null,
-  });
+  const found = options.wall ?? (await findWall());
+  const etc = found.wall === null ? {} : await writeWallEtc(join(options.root, 'wall-etc'));
+  const programs = {
+    ...{ node: process.execPath, python: null, nice: nice ?? null, taskset: taskset ?? null },
+    ...{ setpriv: setpriv ?? null, prlimit: prlimit ?? null },
+  };
+  return new ProcessBackend(options, { shim, programs, found, etc });
 }
 
-/** Trainers as process groups of this machine. Not a wall: they run with the rights of the runner (security.md §8). */
+interface Tools {
+  readonly shim: string;
+  readonly programs: Programs;
+  readonly found: FoundWall;
+  /** Files of /etc behind the wall. */
+  readonly etc: Readonly<Record<string, string>>;
+}
+
+/** Trainers as process groups of this machine, behind a wall where the machine has one; else with the rights of the runner (security.md §8). */
 class ProcessBackend implements Backend {
   readonly name = 'process';
   readonly #attempts: string;
   readonly #installation: string;
   readonly #pollMs: number;
-  readonly #shim: string;
-  readonly #programs: Programs;
+  readonly #tools: Tools;
   #granting: Promise<unknown> = Promise.resolve();
   readonly #starting = new Map<string, Promise<Handle>>();
   /** Names whose leftovers were already looked for. */
   readonly #settled = new Map<string, Promise<void>>();
   readonly #patrol: LimitPatrol;
 
-  constructor(options: ProcessBackendOptions, shim: string, programs: Programs) {
+  constructor(options: ProcessBackendOptions, tools: Tools) {
     this.#attempts = join(options.root, 'attempts');
     this.#installation = options.installation;
     this.#pollMs = options.pollMs ?? 100;
-    this.#shim = shim;
-    this.#programs = programs;
+    this.#tools = tools;
     this.#patrol = new LimitPatrol(options.sampleMs ?? 1000);
   }
 
   offers(): Promise<readonly BackendOffer[]> {
-    return machineOffers(this.#attempts, this.#programs.taskset !== null);
+    return machineOffers(this.#attempts, this.#tools.programs.taskset !== null, this.#tools.found.note);
   }
 
   start(work: WorkSpec): Promise<Handle> {
@@ -128,7 +139,12 @@ class ProcessBackend implements Backend {
     const busy = busyDevices(attempts);
     const taken = work.device.uuids.find((uuid) => busy.has(uuid));
     if (taken !== undefined) throw new Unavailable(`The graphics card ${taken} is in use by ${busy.get(taken)}.`);
-    const record = recordOf(work, await grantCores(work.cpus, attempts), await kernelOutOfMemoryKills());
+    const record = recordOf(
+      work,
+      await grantCores(work.cpus, attempts),
+      await kernelOutOfMemoryKills(),
+      this.#wallName(),
+    );
     if (await folder.create(record)) return record;
     const other = await folder.record();
     if (other === null) throw new Unavailable(`The execution ${work.name} is just being removed.`);
@@ -137,10 +153,17 @@ class ProcessBackend implements Backend {
 
   async #launch(folder: AttemptFolder, work: WorkSpec, record: ProcessRecord): Promise<void> {
     const python = (await defaultPython())?.path ?? null;
-    const command = processCommand(work, { ...this.#programs, python }, folder.tmp, record.cores);
+    const command = processCommand(work, { ...this.#tools.programs, python }, folder.tmp, record.cores);
     const failure = await whyNotExecutable(command.argv[0] ?? '', command.environment['PATH'] ?? '');
-    if (failure === null) await this.#spawn(folder, command);
-    else await folder.claimBegun(failure);
+    const { wall } = this.#tools.found;
+    if (failure !== null) await folder.claimBegun(failure);
+    else if (record.wall !== 'userns') await this.#spawn(folder, command, command.argv);
+    else if (wall === null) await folder.claimBegun('It was to run behind a wall, and this runner has none any more.');
+    else {
+      const walled = await walledCommand(wall, work, command, folder.tmp, this.#tools.etc);
+      if ('refused' in walled) await folder.claimBegun(walled.refused);
+      else await this.#spawn(folder, command, walled.argv);
+    }
     const deadline = Date.now() + BEGIN_TIMEOUT_MS;
     while ((await readState(folder)).phase === 'created') {
       if (Date.now() > deadline)
@@ -149,10 +172,15 @@ class ProcessBackend implements Backend {
     }
   }
 
-  async #spawn(folder: AttemptFolder, command: ProcessCommand): Promise<void> {
+  #wallName(): 'none' | 'userns' {
+    return this.#tools.found.wall === null ? 'none' : 'userns';
+  }
+
+  async #spawn(folder: AttemptFolder, command: ProcessCommand, argv: readonly string[]): Promise<void> {
     const [out, err] = await Promise.all(['stdout', 'stderr'].map((name) => open(join(folder.run, name), 'a')));
     try {
-      const child = spawn('/bin/sh', ['-c', this.#shim, 'trainyard-shim', folder.run, ...command.wrapped], {
+      const line = ['-c', this.#tools.shim, 'trainyard-shim', folder.run, ...command.before, ...argv];
+      const child = spawn('/bin/sh', line, {
         cwd: folder.tmp,
         env: command.environment,
         detached: true, // its own session and group: nothing that ends the runner reaches it

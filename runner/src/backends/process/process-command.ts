@@ -13,13 +13,14 @@ export interface Programs {
   readonly nice: string | null;
   readonly taskset: string | null;
   readonly setpriv: string | null;
+  readonly prlimit: string | null;
 }
 
 export interface ProcessCommand {
   /** The trainer itself: program and arguments. */
   readonly argv: readonly string[];
-  /** The same behind niceness, core binding and "no new privileges". Each of them replaces itself, so the pid stays. */
-  readonly wrapped: readonly string[];
+  /** What goes before it: niceness, core binding, size of files, "no new privileges". Each of them replaces itself, so the pid stays. */
+  readonly before: readonly string[];
   /** Complete: the closed list of contract.md §5.3. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -34,16 +35,18 @@ export function processCommand(
   const fill = (text: string): string => text.replaceAll('{package}', work.packageFolder);
   const [first = '', ...rest] = work.entrypoint.map(fill);
   const argv = [program(first, work, programs), ...rest, work.verb, '--job', work.jobFolder];
-  const wrapped = [
+  const most = String(work.limits.diskBytes);
+  const before = [
     ...(programs.nice === null ? [] : [programs.nice, '-n', '5']),
     ...(programs.taskset === null || cores.length === 0 ? [] : [programs.taskset, '-c', cores.join(',')]),
+    // One huge file would be over the quota before anybody looks.
+    ...(programs.prlimit === null ? [] : [programs.prlimit, `--fsize=${most}`, '--']),
     ...(programs.setpriv === null ? [] : [programs.setpriv, '--no-new-privs', '--']),
-    ...argv,
   ];
   const own = Object.entries(work.localEnv).map(([name, value]) => [name, fill(value)]);
   return {
     argv,
-    wrapped,
+    before,
     environment: {
       ...Object.fromEntries(own),
       PATH: [...(work.environment?.path ?? []), ...SYSTEM_PATH].join(delimiter),

@@ -17,6 +17,8 @@ export interface ProcessRecord {
   readonly cores: readonly number[];
   /** The kernel's counter before the start. */
   readonly outOfMemoryKills: number;
+  /** Behind a wall the trainer is not the process that the shim started. Absent: none. */
+  readonly wall?: 'none' | 'userns';
 }
 
 export function parseProcessRecord(text: string): ProcessRecord | null {
@@ -29,11 +31,16 @@ export function parseProcessRecord(text: string): ProcessRecord | null {
   }
 }
 
-export function recordOf(work: WorkSpec, cores: readonly number[], outOfMemoryKills: number): ProcessRecord {
+export function recordOf(
+  work: WorkSpec,
+  cores: readonly number[],
+  outOfMemoryKills: number,
+  wall: 'none' | 'userns' = 'none',
+): ProcessRecord {
   const { installation, name, job, attempt, kind, specDigest, jobFolder, grace, limits } = work;
   const devices = work.device.uuids;
   const what = { installation, name, job, attempt, kind, specDigest };
-  return { version: 1, ...what, jobFolder, grace, limits, devices, cores, outOfMemoryKills };
+  return { version: 1, ...what, jobFolder, grace, limits, devices, cores, outOfMemoryKills, wall };
 }
 
 /** The same piece of work, as far as adoption is concerned. */
