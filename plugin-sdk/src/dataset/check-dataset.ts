@@ -14,11 +14,11 @@ export interface DatasetFacts {
   readonly labels: number;
 }
 
-/** Reads everything once: text whole, pictures by header and digest. Errors come before warnings. */
+/** Reads everything once: text whole, pictures by header and digest. Errors come before warnings. `each` gets every readable item. */
 export async function checkDataset(
   source: DatasetSource,
   file: DatasetFile,
-  options: { limit?: number; evaluateOnly?: boolean } = {},
+  options: { limit?: number; evaluateOnly?: boolean; each?: (item: Item) => void } = {},
 ): Promise<DatasetFacts> {
   const limit = options.limit ?? 200;
   const findings: Finding[] = [];
@@ -38,6 +38,7 @@ export async function checkDataset(
         inSplit += 1;
         labels += item.labels.length;
         classesOf(item, used);
+        options.each?.(item);
       }
     }
     images += inSplit;

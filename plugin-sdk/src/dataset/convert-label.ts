@@ -30,6 +30,35 @@ const KIND_OF_FORMAT: Readonly<Partial<Record<DatasetFormat, Kind>>> = {
   'mask-png@1': 'mask',
 };
 
+/** The task that a format is about when nothing else is said; coco@1 can be about three. */
+export const KIND_TASKS: Readonly<Partial<Record<DatasetFormat, TaskId>>> = {
+  'imagefolder@1': 'classify',
+  'yolo-detect@1': 'detect',
+  'yolo-segment@1': 'segment',
+  'yolo-pose@1': 'pose',
+  'yolo-obb@1': 'obb',
+  'mask-png@1': 'semantic',
+};
+
+/** What a step to another kind of label gives up, for a person to read before it is done. */
+const LOSSES: Readonly<Record<string, string>> = {
+  'shape>box': 'outlines become boxes',
+  'pose>box': 'points are left out',
+  'shape>obb': 'outlines become turned boxes',
+  'shape>mask': 'objects of one class that touch become one region',
+  'mask>box': 'each connected region counts as one object',
+  'mask>shape': 'each connected region counts as one object',
+};
+
+/** Null where there is no way; else what is lost, null when nothing is. Crops, which open pictures, are not offered. */
+export function conversionOf(
+  from: Pick<DatasetFile, 'task' | 'format' | 'classes'>,
+  to: { readonly task: TaskId; readonly format: DatasetFormat },
+): { readonly loses: string | null } | null {
+  if (converterOf(from, to) === null) return null;
+  return { loses: LOSSES[`${kindOf(from)}>${KIND_OF_TASK[to.task]}`] ?? null };
+}
+
 /** Null where the table has a dash. Crops are no labels and are not here. */
 export function converterOf(
   from: Pick<DatasetFile, 'task' | 'format' | 'classes'>,

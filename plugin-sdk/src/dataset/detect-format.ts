@@ -38,8 +38,11 @@ export async function detectFormat(paths: readonly string[], sample: Sample): Pr
   if (masks.length > 0 && pictures.length > 0)
     return guess('mask-png@1', 'semantic', 'masks lie beside the pictures', await namesOf(files, sample));
   const reading = readImageFolder(files);
-  if (reading.problems.length === 0)
-    return guess('imagefolder@1', 'classify', 'pictures lie in class folders', reading.classes);
+  if (reading.problems.length === 0) {
+    const listed = new Set((await namesOf(files, sample)) ?? []);
+    const names = reading.classes.every((name) => listed.has(name)) ? [...listed] : reading.classes;
+    return guess('imagefolder@1', 'classify', 'pictures lie in class folders', names);
+  }
   return { format: null, because: reading.problems[0]?.message ?? 'there is no picture in it', fix: LAYOUT };
 }
 
@@ -123,6 +126,34 @@ async function detectYolo(labels: readonly string[], files: readonly string[], s
     because: `rows have ${[first, ...others].sort((a, b) => a - b).join(', ')} columns, which fit no one format`,
     fix: 'Use one kind of row in the whole dataset: boxes, outlines, points or corners.',
   };
+}
+
+/**
+ * For an upload whose rows do not all fit: the format that most rows have, so that the check can name the others by line. Null when there are no
+ * rows at all.
+ */
+export async function likelyFormat(paths: readonly string[], sample: Sample): Promise<FormatGuess | null> {
+  const labels = paths.filter((path) => path.endsWith('.txt') && folders(path).includes('labels'));
+  const counts = new Map<number, { rows: number; line: string }>();
+  for (const path of labels.slice(0, SAMPLES))
+    for (const line of ((await sample(path)) ?? '').split('\n').slice(0, 200)) {
+      const columns = line.trim() === '' ? 0 : line.trim().split(/\s+/).length;
+      if (columns === 0) continue;
+      const known = counts.get(columns);
+      if (known === undefined) counts.set(columns, { rows: 1, line: line.trim() });
+      else known.rows += 1;
+    }
+  const names = await namesOf(paths, sample);
+  const points = await pointsOf(paths, sample);
+  const because = 'most rows look like it';
+  if (labels.length === 0 || counts.size === 0) return null;
+  if (points !== null) return guess('yolo-pose@1', 'pose', 'data.yaml has kpt_shape', names, points);
+  const [[columns, { line }] = [0, { line: '' }]] = [...counts].sort((a, b) => b[1].rows - a[1].rows);
+  if (columns > 5 && looksLikePose(line)) return guess('yolo-pose@1', 'pose', because, names, (columns - 5) / 3);
+  if (columns === 9) return guess('yolo-obb@1', 'obb', because, names);
+  return columns >= 7 && columns % 2 === 1
+    ? guess('yolo-segment@1', 'segment', because, names)
+    : guess('yolo-detect@1', 'detect', because, names);
 }
 
 /** Every third number after the box is 0, 1 or 2. */
