@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { RunJobSpec } from '@trainyard/plugin-sdk';
+import type { Offer, RunJobSpec } from '@trainyard/plugin-sdk';
 import { inTransaction } from '../platform/transaction.ts';
 import { claimOne } from '../testing/sample-trainer.ts';
 import { testHub, type TestHub } from '../testing/test-hub.ts';
 import { enqueueJob, releaseHold } from './enqueue-job.ts';
+import { readJobStatus } from './read-wait.ts';
 import { reapExpired } from './reap-expired.ts';
 import { requestStop } from './request-stop.ts';
 
@@ -50,10 +51,10 @@ async function jobState(job: string): Promise<string> {
   const { rows } = await hub.deps.db.pool.query<{ state: string }>('select state from job where id = $1', [job]);
   return rows[0]?.state ?? 'absent';
 }
-async function claim(agent: string, kinds: string[], slots: number) {
+async function claim(agent: string, kinds: string[], slots: number, offers: readonly Offer[] = []) {
   const answer = await hub.call('POST', '/api/v1/jobs/claim', {
     as: await hub.agentKey(agent),
-    json: { agent, kinds, offers: [], slots, waitSeconds: 0, ready: [] },
+    json: { agent, kinds, offers, slots, waitSeconds: 0, ready: [] },
   });
   return answer.json<{ attempts: { id: string; job: string }[] }>().attempts;
 }
@@ -134,6 +135,28 @@ test('a stop before the claim cancels; one that waits for approval is not given 
   await inTransaction(hub.deps.db, (tx) => requestStop(tx, hub.deps.followers, held.job, { what: 'cancel', grace: 1 }));
   assert.equal(await jobState(held.job), 'cancelled');
   assert.equal((await claim('a', ['export'], 1)).length, 0);
+});
+
+test('what waits for approval is given to a runner with a wall, and to no other; the sentence says which is here', async () => {
+  const sentence = async (job: string): Promise<string> =>
+    (await readJobStatus(hub.deps.db.pool, [job])).get(job)?.waiting?.sentence ?? '';
+  const offer = (wall: Offer['wall']): Offer => ({
+    ...{ backend: 'process', wall, devices: [], cpus: 1, memoryBytes: 1, pythons: [], nodes: [], notes: [] },
+  });
+  const held = await enqueue('evaluate', 'approval');
+  const other = await enqueue('evaluate', 'approval');
+  assert.match(await sentence(held.job), /^Waiting for a runner with a wall/);
+  assert.equal((await claim('open', ['evaluate'], 2, [offer('none')])).length, 0);
+  assert.match(await sentence(held.job), /approve this package: only a runner without a wall is here/);
+  assert.equal((await claim('mixed', ['evaluate'], 2, [offer('none'), offer('userns')])).length, 0);
+  assert.equal((await claim('walled', ['evaluate'], 0, [offer('userns')])).length, 0);
+  assert.equal(await sentence(held.job), 'Next in the queue.');
+  assert.equal(await sentence(other.job), 'One job is ahead.');
+  const given = await claim('walled', ['evaluate'], 2, [offer('userns')]);
+  assert.deepEqual(
+    given.map(({ job }) => job),
+    [held.job, other.job],
+  );
 });
 
 test('a stop of a running job arrives in the stream of signals and with the renewal', async () => {

@@ -93,6 +93,11 @@ async function findResume(tx: Tx, row: ClaimedRow): Promise<StoredArtifact | nul
   };
 }
 
+/** One way without a wall is enough: the agent chooses where a job runs. */
+function isWalled(offers: readonly Offer[]): boolean {
+  return offers.length > 0 && offers.every(({ wall }) => wall !== 'none');
+}
+
 async function claimOnce(deps: ClaimDeps, input: ClaimInput): Promise<ClaimedAttempt[]> {
   const devices = ['cpu', ...input.offers.flatMap((offer) => offer.devices.map((device) => device.kind))];
   return inTransaction(deps.db, async (tx) => {
@@ -112,6 +117,7 @@ async function claimOnce(deps: ClaimDeps, input: ClaimInput): Promise<ClaimedAtt
       agent: input.agent,
       kinds: input.kinds,
       devices,
+      walled: isWalled(input.offers),
       slots: input.slots,
       leaseSeconds: deps.timings.lease,
     });

@@ -14,6 +14,8 @@ export interface WaitFacts {
     readonly id: string;
     readonly kinds: readonly string[];
     readonly devices: readonly string[];
+    /** All it offers is behind a wall. */
+    readonly walled: boolean;
     readonly silentSeconds: number;
   }[];
   /** Of the open attempt: phase, its own sentence, seconds its lease is over. */
@@ -36,24 +38,26 @@ export function explainWait(facts: WaitFacts): WaitReason | null {
     return { code: `phase.${facts.attempt.phase}`, sentence: facts.attempt.sentence ?? 'Getting ready.', since };
   }
   if (facts.state !== 'queued') return null;
-  if (facts.hold === 'approval') {
-    return {
-      code: 'queue.not_allowed',
-      sentence: 'Waiting for an administrator to approve this package: only a runner without a wall is here.',
-      since,
-    };
+  const capable = facts.agents.filter(
+    (agent) => agent.kinds.includes(facts.kind) && (facts.device === 'cpu' || agent.devices.includes(facts.device)),
+  );
+  const isAlive = (agent: WaitFacts['agents'][number]): boolean => agent.silentSeconds < AGENT_SILENT_SECONDS;
+  const needsWall = facts.hold === 'approval';
+  if (needsWall && !capable.some((agent) => agent.walled && isAlive(agent))) {
+    const sentence = capable.some(isAlive)
+      ? 'Waiting for an administrator to approve this package: only a runner without a wall is here.'
+      : 'Waiting for a runner with a wall, or for an administrator to approve this package.';
+    return { code: 'queue.not_allowed', sentence, since };
   }
-  if (facts.hold !== null) return { code: 'queue.held', sentence: 'Held by an administrator.', since };
+  if (facts.hold !== null && !needsWall) return { code: 'queue.held', sentence: 'Held by an administrator.', since };
   if (facts.backOffSeconds > 0)
     return {
       code: 'queue.backoff',
       sentence: `The next attempt starts in ${Math.ceil(facts.backOffSeconds)} s.`,
       since,
     };
-  const able = facts.agents.filter(
-    (agent) => agent.kinds.includes(facts.kind) && (facts.device === 'cpu' || agent.devices.includes(facts.device)),
-  );
-  const alive = able.filter((agent) => agent.silentSeconds < AGENT_SILENT_SECONDS);
+  const able = capable.filter((agent) => agent.walled || !needsWall);
+  const alive = able.filter(isAlive);
   if (alive.length === 0) {
     const last = able.toSorted((a, b) => a.silentSeconds - b.silentSeconds)[0];
     const who = facts.kind === 'validate' || facts.kind === 'prove' ? 'validator' : 'runner';

@@ -1,37 +1,39 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { handleOf, Unavailable, type WorkSpec } from '../backend.ts';
-import {
-  collect,
-  ContractBench,
-  eventually,
-  folderNames,
-  INSTALLATION,
-  type MakeBackend,
-} from '../../testing/index.ts';
+import { collect, ContractBench, eventually, INSTALLATION } from '../../testing/index.ts';
+import { processesUnderTest } from '../../testing/process-backend-under-test.ts';
 import { startedStep } from '../../testing/trainer-script.ts';
 import { AttemptFolder } from './attempt-folder.ts';
-import { createProcessBackend } from './process-backend.ts';
 import { bootId, readStat } from './process-identity.ts';
 import { recordOf } from './process-record.ts';
+import { findWall } from './try-wall.ts';
 
 /** What only real processes can show: dead runners, reused pids, environments, devices. */
 
-const make: MakeBackend = async (root, installation) => {
-  const again = () => createProcessBackend({ root, installation, sampleMs: 200, pollMs: 20 });
-  const leftovers = () => folderNames(join(root, 'attempts'));
-  return { backend: await again(), restarted: again, real: true, signal: async () => undefined, leftovers };
-};
-function real(name: string, body: (bench: ContractBench) => Promise<void>): void {
-  test(name, { timeout: 60_000 }, () => ContractBench.run(make, body));
+const found = await findWall('auto');
+const bare = processesUnderTest({ wall: null, note: 'Switched off for this test.' });
+const walled = found.wall === null ? null : processesUnderTest(found);
+
+/** Bare and, where this machine has one, behind a wall. `none` in TRAINYARD_WALL is for the runner in another process. */
+function real(name: string, body: (bench: ContractBench, wall: 'none' | 'auto') => Promise<void>): void {
+  test(name, { timeout: 60_000 }, () => ContractBench.run(bare, (bench) => body(bench, 'none')));
+  const skip = walled === null ? (found.note ?? 'no wall') : false;
+  test(`${name} (walled)`, { timeout: 60_000, skip }, () =>
+    ContractBench.run(walled ?? bare, (bench) => body(bench, 'auto')),
+  );
+}
+/** What a wall has nothing to do with, or what only its absence allows. */
+function onlyBare(name: string, body: (bench: ContractBench) => Promise<void>): void {
+  test(name, { timeout: 60_000 }, () => ContractBench.run(bare, body));
 }
 
 /** A runner of its own that starts the work and then stays, until it is killed. */
-function otherRunner(bench: ContractBench, work: WorkSpec): ChildProcess {
+function otherRunner(bench: ContractBench, work: WorkSpec, wall: string): ChildProcess {
   const module = new URL('./process-backend.ts', import.meta.url).href;
   const options = JSON.stringify({ root: join(bench.root, 'backend'), installation: INSTALLATION, sampleMs: 200 });
   const code = `
@@ -40,7 +42,8 @@ function otherRunner(bench: ContractBench, work: WorkSpec): ChildProcess {
     const handle = await backend.start(${JSON.stringify(work)});
     process.stdout.write(handle.executionId);
     await backend.wait(handle);`;
-  return spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const env = { ...process.env, TRAINYARD_WALL: wall };
+  return spawn(process.execPath, ['--input-type=module', '-e', code], { env, stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
 async function kill(runner: ChildProcess): Promise<void> {
@@ -51,7 +54,7 @@ async function kill(runner: ChildProcess): Promise<void> {
 
 real(
   'C32 the runner is killed while the trainer runs: a new one adopts it and reads exit code and every byte',
-  async (bench) => {
+  async (bench, wall) => {
     const steps = [
       startedStep(),
       { do: 'flood', lines: 1000 },
@@ -60,7 +63,7 @@ real(
       { do: 'exit', code: 76 },
     ] as const;
     const work = await bench.work({ steps });
-    const runner = otherRunner(bench, work);
+    const runner = otherRunner(bench, work, wall);
     await eventually('the trainer runs', async () => (await bench.begun()) > 0);
     await kill(runner);
     const [handle] = await bench.backend.find();
@@ -74,7 +77,7 @@ real(
   },
 );
 
-real('C31 a runner killed between making the folder and the start: the next one starts it, once', async (bench) => {
+onlyBare('C31 a runner killed between making the folder and the start: the next one starts it, once', async (bench) => {
   const work = await bench.work({ steps: [startedStep(), { do: 'exit', code: 0 }] });
   const folder = new AttemptFolder(join(bench.root, 'backend', 'attempts', work.name));
   await folder.create(recordOf(work, [], 0));
@@ -85,11 +88,11 @@ real('C31 a runner killed between making the folder and the start: the next one 
   assert.equal(await bench.begun(), 1);
 });
 
-real('a deadline goes on counting while no runner is there', async (bench) => {
+real('a deadline goes on counting while no runner is there', async (bench, wall) => {
   const steps = [startedStep(), { do: 'sleep', ms: 60_000 }] as const;
   const limits = { memoryBytes: 2 ** 30, maxSeconds: 2, diskBytes: 2 ** 30 };
   const work = await bench.work({ steps }, { limits });
-  const runner = otherRunner(bench, work);
+  const runner = otherRunner(bench, work, wall);
   await eventually('the trainer runs', async () => (await bench.begun()) > 0);
   await kill(runner);
   const exit = await bench.backend.wait((await bench.backend.find())[0] ?? handleOf('process', work));
@@ -99,7 +102,7 @@ real('a deadline goes on counting while no runner is there', async (bench) => {
   assert.ok(seconds >= 1 && seconds <= 4, `${seconds} s`);
 });
 
-real('a reused pid is never signalled', async (bench) => {
+onlyBare('a reused pid is never signalled', async (bench) => {
   const stranger = spawn('sleep', ['60'], { stdio: 'ignore' });
   await once(stranger, 'spawn');
   try {
@@ -123,7 +126,7 @@ real('a reused pid is never signalled', async (bench) => {
   }
 });
 
-real('the environment is the closed list of the contract, HOME and TMPDIR are private', async (bench) => {
+real('the environment is the closed list of the contract, HOME and TMPDIR are private', async (bench, wall) => {
   const work = await bench.work({}, { localEnv: { DATA: '{package}/data', PATH: '/evil', HOME: '/evil' }, cpus: 2 });
   await mkdir(join(bench.root, 'package'));
   const program = join(bench.root, 'package', 'show.mjs');
@@ -134,7 +137,7 @@ real('the environment is the closed list of the contract, HOME and TMPDIR are pr
   const shown = { ...work, packageFolder: join(bench.root, 'package'), entrypoint: ['node', '{package}/show.mjs'] };
   const { output } = await bench.carryOut(shown);
   const { env, cwd, argv } = JSON.parse(output.stdout.toString());
-  const tmp = join(bench.root, 'backend', 'attempts', work.name, 'tmp');
+  const tmp = wall === 'auto' ? '/tmp' : join(bench.root, 'backend', 'attempts', work.name, 'tmp');
   delete env.PWD; // a shell makes these by itself
   delete env.OLDPWD;
   delete env._;
@@ -157,7 +160,7 @@ real('the environment is the closed list of the contract, HOME and TMPDIR are pr
   assert.deepEqual(argv, ['train', '--job', work.jobFolder]);
 });
 
-real('python means the interpreter of the environment, or the one of the machine', async (bench) => {
+onlyBare('python means the interpreter of the environment, or the one of the machine', async (bench) => {
   const program = join(bench.root, 'show.py');
   await writeFile(program, 'import sys; print(sys.executable); print(sys.stdin.read() == "")');
   const work = await bench.work({}, { entrypoint: ['python', program] });
@@ -171,7 +174,7 @@ real('python means the interpreter of the environment, or the one of the machine
   assert.notEqual(exit.kind === 'exited' ? exit.code : 0, 0); // env cannot run show.py, python could
 });
 
-real('two open executions never share a graphics card', async (bench) => {
+onlyBare('two open executions never share a graphics card', async (bench) => {
   const device = { kind: 'cuda', uuids: ['GPU-11111111-1111-1111-1111-111111111111'] } as const;
   const first = await bench.work({ steps: [startedStep(), { do: 'sleep', ms: 60_000 }] }, { device });
   const second = await bench.work({ steps: [{ do: 'exit', code: 0 }] }, { device });
