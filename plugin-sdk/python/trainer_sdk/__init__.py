@@ -10,6 +10,7 @@ if __name__ == "__main__":
 """
 
 from ._app import Trainer
+from ._clean import clean_onnx, clean_torchscript
 from ._config import Values
 from ._dataset import ClassEntry, Dataset, Sample, Split
 from ._errors import (
@@ -61,6 +62,8 @@ __all__ = [
     "Values",
     "VerificationError",
     "check_image",
+    "clean_onnx",
+    "clean_torchscript",
     "decode_rle",
     "encode_rle",
     "image_size",

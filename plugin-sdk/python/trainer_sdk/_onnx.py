@@ -1,4 +1,4 @@
-"""Reads names, types and shapes out of an ONNX file (a protobuf), without the onnx package: what is described is what the file says."""
+"""ONNX files (a protobuf) without the onnx package: names, types and shapes as the file says them, and small graphs written."""
 
 from __future__ import annotations
 
@@ -64,21 +64,50 @@ def _dimension(dim: memoryview) -> int | str | None:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    for number, value, _ in fields(data):
+        yield number, value
+
+
+def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview, memoryview]]:
+    """Number, value and the bytes of each field with its key. Fixed-size values come as their bytes."""
     at = 0
     while at < len(data):
+        start = at
         key, at = _varint(data, at)
         number, kind = key >> 3, key & 7
+        value: int | memoryview
         if kind == 0:
             value, at = _varint(data, at)
-            yield number, value
         elif kind == 2:
             size, at = _varint(data, at)
-            yield number, data[at : at + size]
+            value = data[at : at + size]
             at += size
         elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
+            size = 8 if kind == 1 else 4
+            value = data[at : at + size]
+            at += size
         else:
             raise ValueError("not an ONNX file")
+        yield number, value, data[start:at]
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    value &= (1 << 64) - 1
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def message(number: int, body: bytes) -> bytes:
+    """A field that holds bytes: a text or another message."""
+    return varint(number << 3 | 2) + varint(len(body)) + body
+
+
+def text_field(number: int, text: str) -> bytes:
+    return message(number, text.encode())
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:

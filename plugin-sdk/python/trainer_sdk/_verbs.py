@@ -86,8 +86,16 @@ def _export(run: Run, handlers: Handlers) -> Result:
     out = run.job.output / "export"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    with run.phase("export"):
-        function(run, out)
+    try:
+        with run.phase("export"):
+            function(run, out)
+    except BaseException:
+        # Half an export must not look like one.
+        shutil.rmtree(out, ignore_errors=True)
+        raise
+    if not (out / "metadata.json").is_file():
+        shutil.rmtree(out, ignore_errors=True)
+        raise TrainerError("the export was not described", "Call run.describe_export().", "internal.protocol")
     return {"metrics": {}}
 
 
