@@ -1,0 +1,1 @@
+"""Trains Ultralytics' YOLO and RT-DETR models under Trainyard's contract."""
