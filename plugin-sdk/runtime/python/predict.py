@@ -292,24 +292,21 @@ def _pair(size: Any) -> tuple[int, int]:
 def _resize_op(frame: _Frame, op: dict[str, Any]) -> None:
     h, w = frame.image.shape[:2]
     mode, (target_h, target_w) = op.get("mode", "stretch"), _pair(op["size"])
-    ratio = (target_w / w, target_h / h)
     if mode == "letterbox":
-        uniform = min(ratio) if op.get("scaleUp", True) else min(*ratio, 1.0)
-        new_h, new_w, ratio = max(_round(h * uniform), 1), max(_round(w * uniform), 1), (uniform, uniform)
+        uniform = min(target_w / w, target_h / h, math.inf if op.get("scaleUp", True) else 1.0)
+        new_h, new_w = max(_round(h * uniform), 1), max(_round(w * uniform), 1)
     elif mode == "shorter-edge":
         short = min(h, w)
         new_h, new_w = max(int(target_h * h / short), 1), max(int(target_h * w / short), 1)
-        ratio = (new_w / w, new_h / h)
     elif mode == "longer-edge":
         long = max(h, w)
         new_h, new_w = max(math.floor(target_h * h / long + 0.5), 1), max(math.floor(target_h * w / long + 0.5), 1)
-        ratio = (new_w / w, new_h / h)
     elif mode == "stretch":
         new_h, new_w = target_h, target_w
     else:
         raise BundleError(f"metadata.json: resize mode {mode} is not known to this wrapper")
     frame.image = resize(frame.image, new_h, new_w, op.get("interpolation", "bilinear"), bool(op.get("antialias", False)), op.get("round", "uint8") == "uint8")
-    frame.scaled(*ratio)
+    frame.scaled(new_w / w, new_h / h)
     if mode == "letterbox":
         centred = op.get("align", "center") == "center"
         frame.place(target_h, target_w, (target_h - new_h) // 2 if centred else 0, (target_w - new_w) // 2 if centred else 0, op.get("padValue", 0))
@@ -417,15 +414,19 @@ def _nms(found: _Instances, op: dict[str, Any]) -> _Instances:
         raise BundleError("metadata.json: nms with metric probiou needs rotated boxes")
     shapes = found.rotated if rotated else found.boxes
     likeness = _probiou if rotated else _iou
-    left = np.arange(len(found.scores))
+    alive = np.ones(len(found.scores), dtype=bool)
     kept: list[int] = []
-    while len(left) and len(kept) < most:
-        best, left = int(left[0]), left[1:]
-        kept.append(best)
-        over = likeness(shapes[best], shapes[left]) > limit
+    for best in range(len(alive)):
+        if alive[best]:
+            kept.append(best)
+        elif not rotated:
+            continue  # with iou a hidden box hides no other; with probiou it does (fast NMS)
+        if len(kept) >= most:
+            break
+        over = likeness(shapes[best], shapes[best + 1 :]) > limit
         if not op.get("classAgnostic", False):
-            over &= found.classes[left] == found.classes[best]
-        left = left[~over]
+            over &= found.classes[best + 1 :] == found.classes[best]
+        alive[best + 1 :] &= ~over
     return found.take(np.asarray(kept, dtype=np.int64))
 
 
