@@ -12,6 +12,7 @@ from ._config import defaults_of, resolve_config
 from ._dataset import open_dataset
 from ._errors import DatasetError, InputError, Unsupported
 from ._events import EventWriter
+from ._exported import bundle_origin
 from ._files import digest_of, file_digest
 from ._job import Job
 from ._manifest import Manifest
@@ -31,6 +32,7 @@ def prepare(job: Job, manifest: Manifest, handlers: Handlers, events: EventWrite
     model = manifest.model(job.model, job.task, handlers.models or (lambda: []))
     _check_device(job, manifest)
     folder, origin = _checkpoint(job)
+    _check_origin(origin, job, manifest)
     config = _config(job, manifest, origin)
     options = _export_options(job, manifest, model)
     dataset = None
@@ -49,8 +51,11 @@ def prepare(job: Job, manifest: Manifest, handlers: Handlers, events: EventWrite
     store = CheckpointStore(job.checkpoints)
     if job.command == "train":
         store.open()
-        _check_resume(job, store)
-    return Run(job, manifest, model, config, events, stop, store, dataset, origin, folder, options)
+        _check_resume(job, store, manifest)
+    run = Run(job, manifest, model, config, events, stop, store, dataset, origin, folder, options)
+    if job.command == "train":
+        run.weights_path()
+    return run
 
 
 def device_of(job: Job) -> dict[str, Any]:
@@ -88,7 +93,7 @@ def _checkpoint(job: Job) -> tuple[Path | None, dict[str, Any]]:
     if job.command not in ("evaluate", "predict", "export") or job.checkpoint is None:
         if job.command in ("evaluate", "predict", "export") and job.model_artifact is None:
             raise InputError("the job names no checkpoint", "Name the checkpoint of a finished run.")
-        return None, {}
+        return None, bundle_origin(job) if job.command in ("evaluate", "predict") and job.model_artifact is not None else {}
     folder = job.path(str(job.checkpoint.get("path", "input/checkpoint")))
     if not folder.exists():
         raise InputError("the checkpoint is missing", "The runner must put it into the job folder.")
@@ -100,6 +105,18 @@ def _checkpoint(job: Job) -> tuple[Path | None, dict[str, Any]]:
         # A damaged file and a wrong one look alike here; both must not be loaded.
         raise InputError("the checkpoint is damaged or not the one asked for", "Its digest differs.", "input.digest_mismatch")
     return folder, read_origin(folder)
+
+
+def _check_origin(origin: dict[str, Any], job: Job, manifest: Manifest) -> None:
+    """A checkpoint of another trainer, major version, task or model is refused by name before anything reads it."""
+    name, _, version = str(origin.get("trainer") or "").rpartition("@")
+    if name and (name, version.split(".")[0]) != (manifest.name, manifest.version.split(".")[0]):
+        hint = "Use the trainer and major version that made it."
+        text = f"the checkpoint was made by {name} {version}, this is {manifest.name} {manifest.version}"
+        raise InputError(text, hint, "input.checkpoint_incompatible")
+    for what, then, now in (("task", origin.get("task"), job.task), ("model", origin.get("model"), job.model)):
+        if then and now and then != now:
+            raise InputError(f"the checkpoint was made for the {what} {then}, the job says {now}", f"Name {then}.", "input.checkpoint_incompatible")
 
 
 def _export_options(job: Job, manifest: Manifest, model: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +149,7 @@ def _refuse_broken(job: Job, root: Path, format_: str, events: EventWriter, stop
             events.emit("warning", **{key: value for key, value in fields.items() if value is not None})
 
 
-def _check_resume(job: Job, store: CheckpointStore) -> None:
+def _check_resume(job: Job, store: CheckpointStore, manifest: Manifest) -> None:
     if not job.resume:
         return
     path = job.path(str(job.resume.get("checkpoint", "")))
@@ -145,6 +162,7 @@ def _check_resume(job: Job, store: CheckpointStore) -> None:
         if not (path / file["path"]).is_file() or file_digest(path / file["path"]) != file["sha256"]:
             raise InputError(f"{path.name}/{file['path']} is damaged", "Start the run anew.", "input.digest_mismatch")
     origin = read_origin(path)
+    _check_origin(origin, job, manifest)
     pairs = (
         ("config", job.config_digest, origin.get("configDigest")),
         ("dataset", (job.dataset or {}).get("digest"), origin.get("datasetDigest")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
@@ -14,10 +15,11 @@ from typing import Any
 
 from ._checkpoints import CheckpointStore
 from ._config import Values, greyed_keys
-from ._dataset import Dataset
-from ._errors import InputError
+from ._dataset import Dataset, Sample
+from ._errors import Diverged, InputError
 from ._events import EventWriter
 from ._export import ExportSpec, describe_export
+from ._exported import exported_predictions, open_exported
 from ._files import digest_of, file_digest, write_json
 from ._inference import Inference
 from ._job import Job
@@ -75,8 +77,20 @@ class Run(Inference):
 
     # Inputs
 
+    def exported(self) -> Any:
+        """evaluate, predict: the exported model of the job (`modelArtifact`) as a Predictor with `.predict(rgb)` and `.metadata`, or None."""
+        return open_exported(self)
+
+    def exported_predictions(self) -> Iterator[tuple[Sample, dict[str, Any]]]:
+        """Runs the exported model of the job over `images` and writes each prediction; gives (sample, prediction) for the metrics."""
+        return exported_predictions(self)
+
     def weights_path(self) -> Path | None:
         """Initial weights, checked by digest; None = random or bundled in the image."""
+        return self._weights
+
+    @cached_property
+    def _weights(self) -> Path | None:
         entry = self.job.weights
         if not entry or not entry.get("path"):
             return None
@@ -153,6 +167,16 @@ class Run(Inference):
         if split == "val":
             self._scores = {name: float(value) for name, value in values.items()}
         self.events.metric(split, self.step, epoch if epoch is not None else self.epoch, values)
+
+    def check_finite(self, loss: Any, name: str = "loss") -> float:
+        """The value as a float; NaN or infinite: the series gets a gap and Diverged (76) ends the training."""
+        value = float(loss)
+        if not math.isfinite(value):
+            self.metric("train", self.step, **{name: value})
+            self.events.flush()
+            hint = "Divide learning_rate by 10, train in fp32, or look for wrong labels."
+            raise Diverged(f"the {name} is {value} after step {self.step}", hint)
+        return value
 
     def epochs(self, start: int = 0, total: int | None = None) -> Iterator[int]:
         """Epoch numbers from 0; progress and stop are handled between them."""

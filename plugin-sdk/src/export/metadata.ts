@@ -91,6 +91,8 @@ export const ExportMetadata = Type.Object({
   postprocess: Type.Array(Operation, { maxItems: 32 }),
   labels: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 100_000 }),
   verification: Type.Optional(Type.Union([ExportVerification, Type.Null()])),
+  /** Why `verification` is null: nothing that could run the file was at hand. */
+  verificationReason: Type.Optional(NullableText),
   license: Text,
   notices: Type.Array(Type.Unknown(), { maxItems: 50 }),
 });
