@@ -30,6 +30,7 @@ import { followValidateJob } from './trainers/verdict/follow-validate-job.ts';
 import type { Auth } from './users/auth.ts';
 import type { Authenticator } from './users/authenticate.ts';
 import { userRoutes } from './users/routes.ts';
+import { weightsRoutes } from './weights/routes.ts';
 
 /** The one table that calls from left to right: who follows which kind of job. */
 export const FOLLOWERS: JobFollowers = {
@@ -57,6 +58,8 @@ export interface HubParts {
   readonly publicUrl: string;
   readonly hubUrl: string;
   readonly scratch: string;
+  /** Hosts that weights may be fetched from although they are private. */
+  readonly fetchHosts: readonly string[];
   readonly timings: LeaseTimings;
   readonly trustProxy: boolean | string[];
   readonly siteUrl: string | null;
@@ -103,6 +106,7 @@ export async function buildHub(parts: HubParts): Promise<Hub> {
   trainerRoutes(app, deps);
   catalogRoutes(app, deps);
   runRoutes(app, deps);
+  weightsRoutes(app, deps);
   projectRoutes(app, deps);
   serve(app, deps, api.searchAudit, ({ query }) => searchAudit({ db: parts.db.pool }, query));
   serve(app, deps, api.getHealth, async () => ({ ok: true, version: parts.version }));

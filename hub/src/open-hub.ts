@@ -22,6 +22,7 @@ import { query } from './platform/sql.ts';
 import { beginSampleRun } from './runs/begin-sample-run.ts';
 import { prepareBundled, registerBundled, submitPrepared } from './trainers/bundled/bundled-trainers.ts';
 import { publishReleases } from './trainers/publish/publish-releases.ts';
+import { fetchWeights } from './weights/fetch-weights.ts';
 import { openAuth } from './users/auth.ts';
 import { readAuthSecret } from './users/auth-secret.ts';
 import { createAuthenticator } from './users/authenticate.ts';
@@ -109,6 +110,7 @@ export async function openHub(config: HubConfig, postgres: EmbeddedPostgres | nu
       publicUrl,
       hubUrl: `http://127.0.0.1:${port}`,
       scratch: join(home, 'blobs', 'uploads'),
+      fetchHosts: config.TRAINYARD_FETCH_HOSTS.split(',').filter((host) => host !== ''),
       timings,
       trustProxy: config.TRUSTED_PROXIES === '' ? false : config.TRUSTED_PROXIES.split(','),
       siteUrl: config.TRAINYARD_SITE_URL === '' ? null : config.TRAINYARD_SITE_URL,
@@ -142,6 +144,9 @@ export async function openHub(config: HubConfig, postgres: EmbeddedPostgres | nu
       );
     });
     bus.on('publish', () => publisher.poke());
+    const ending = new AbortController();
+    const fetcher = chores.every(60, 'weights.fetch', () => fetchWeights(deps, ending.signal));
+    bus.on('weights', () => fetcher.poke());
     const prepared = chores.every(60, 'trainers.submit-prepared', () => submitPrepared(deps));
     bus.on('bundled', () => prepared.poke());
     let bundledFolder = config.TRAINYARD_BUNDLED;
@@ -172,6 +177,7 @@ export async function openHub(config: HubConfig, postgres: EmbeddedPostgres | nu
         publisher.poke();
       },
       async close() {
+        ending.abort();
         await chores.stop();
         app.server.closeAllConnections();
         await app.close();

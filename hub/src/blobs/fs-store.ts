@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, mkdir, open, rename, rm } from 'node:fs/promises';
+import { access, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Problem } from '@trainyard/plugin-sdk';
 import type { BlobStore, StoredBlob, StoreName } from './blob-store.ts';
@@ -52,12 +52,7 @@ export function openFsStore(root: string): BlobStore {
       else {
         await mkdir(dirname(target), { recursive: true });
         await rename(temporary, target);
-        const directory = await open(dirname(target), 'r');
-        try {
-          await directory.sync();
-        } finally {
-          await directory.close();
-        }
+        await syncFolder(dirname(target));
       }
       return { sha256, bytes };
     } catch (error) {
@@ -67,8 +62,33 @@ export function openFsStore(root: string): BlobStore {
     }
   }
 
+  async function adopt(
+    store: StoreName,
+    file: string,
+    blob: StoredBlob,
+    how: 'move' | 'link',
+  ): Promise<'moved' | 'linked' | 'copied' | 'known'> {
+    const target = pathOf(store, blob.sha256);
+    if (await has(store, blob.sha256)) {
+      if (how === 'move') await rm(file, { force: true });
+      return 'known';
+    }
+    await mkdir(dirname(target), { recursive: true });
+    if (how === 'move') {
+      await syncFile(file);
+      await rename(file, target);
+    } else if (!(await linked(file, target, blob.bytes))) {
+      await put(store, createReadStream(file), { expect: blob.sha256 });
+      return 'copied';
+    }
+    await syncFolder(dirname(target));
+    return how === 'move' ? 'moved' : 'linked';
+  }
+
   return {
     put,
+    adopt,
+    localPath: pathOf,
     has,
     async read(store, sha256, range) {
       if (!(await has(store, sha256))) throw new Problem('not-found', { detail: 'These bytes are gone.' });
@@ -81,4 +101,40 @@ export function openFsStore(root: string): BlobStore {
       await rm(pathOf(store, sha256), { force: true });
     },
   };
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+/** False where the disk or the rights do not allow a link. A link in place of the file, put there in between, is not taken. */
+async function linked(file: string, target: string, bytes: number): Promise<boolean> {
+  try {
+    await link(file, target);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : '';
+    // Two uploads of the same bytes at once.
+    if (code === 'EEXIST') return true;
+    if (code === 'EXDEV' || code === 'EPERM' || code === 'EACCES' || code === 'EMLINK' || code === 'ENOTSUP')
+      return false;
+    throw error;
+  }
+  const found = await lstat(target);
+  if (found.isFile() && found.size === bytes) return true;
+  await rm(target, { force: true });
+  throw new Problem('conflict', { detail: `${file} changed while it was read.`, fix: 'Add the folder again.' });
 }

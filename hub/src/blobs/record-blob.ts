@@ -3,7 +3,7 @@ import type { StoredBlob, StoreName } from './blob-store.ts';
 
 export interface BlobOwner {
   readonly organizationId: string;
-  readonly kind: 'snapshot' | 'release' | 'artifact' | 'bundled' | 'upload';
+  readonly kind: 'snapshot' | 'release' | 'artifact' | 'bundled' | 'upload' | 'weights' | 'pictures';
   readonly id: string;
 }
 

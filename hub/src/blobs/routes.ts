@@ -3,11 +3,12 @@ import { Problem } from '@trainyard/plugin-sdk';
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../platform/clock.ts';
 import { readTicket } from '../platform/signed-token.ts';
-import type { BlobStore, StoreName } from './blob-store.ts';
+import { STORE_NAMES, type BlobStore, type StoreName } from './blob-store.ts';
 
 function storeOf(digest: string): [StoreName, string] {
-  const [store, sha256] = digest.split('/');
-  if (store !== 'datasets' && store !== 'results' && store !== 'packages') throw new Problem('not-found');
+  const [name, sha256] = digest.split('/');
+  const store = STORE_NAMES.find((known) => known === name);
+  if (store === undefined) throw new Problem('not-found');
   return [store, sha256 ?? ''];
 }
 

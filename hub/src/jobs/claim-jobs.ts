@@ -52,12 +52,14 @@ export function inputsOf(
   if (spec.kind === 'validate' || spec.kind === 'prove' || spec.kind === 'prepare')
     return { inputs: [...inputs.values()], snapshotUrl: null };
   for (const file of spec.checkpoint?.files ?? []) add('results', file.sha256, file.bytes);
+  for (const file of spec.modelArtifact?.artifact.files ?? []) add('results', file.sha256, file.bytes);
+  if (spec.weights != null) add('weights', spec.weights.sha256, spec.weights.bytes);
   for (const file of spec.predict?.images ?? []) add('datasets', file.sha256, file.bytes);
-  const snapshot = spec.dataset?.snapshot;
+  const { snapshot, digest } = spec.dataset ?? {};
   const snapshotUrl =
     snapshot === undefined
       ? null
-      : `${deps.hubUrl}/snapshots/${signTicket(deps.ticketSecret, { m: 'SNAPSHOT', snapshot, exp })}`;
+      : `${deps.hubUrl}/snapshots/${signTicket(deps.ticketSecret, { m: 'SNAPSHOT', snapshot, ...(digest === undefined ? {} : { digest }), exp })}`;
   return { inputs: [...inputs.values()], snapshotUrl };
 }
 

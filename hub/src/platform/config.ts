@@ -52,6 +52,11 @@ export const VARIABLES = {
     default: 1,
     doc: 'Factor on all lease times; tests shorten them with it.',
   },
+  TRAINYARD_FETCH_HOSTS: {
+    schema: Type.String(),
+    default: '',
+    doc: 'Comma-separated hosts (with port) that weights may be fetched from although they are private or without https.',
+  },
   TRAINYARD_PROVE: {
     schema: Type.Union([Type.Literal('on'), Type.Literal('off')]),
     default: 'on',

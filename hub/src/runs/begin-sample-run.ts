@@ -1,6 +1,7 @@
 import type { AuditCaller } from '../audit/record-audit.ts';
 import type { ReleaseRow } from '../trainers/find-release.ts';
 import { inTransaction } from '../platform/transaction.ts';
+import { deliverDataset } from './deliver-dataset.ts';
 import type { RunDeps } from './deps.ts';
 import { freezeRun } from './freeze-run.ts';
 import { insertRun } from './start-run.ts';
@@ -28,11 +29,12 @@ export async function beginSampleRun(deps: RunDeps, release: ReleaseRow): Promis
     ...(preset === undefined ? {} : { preset: 'sample' }),
   });
   if (frozen === null) return null;
+  const ready = await deliverDataset(deps, frozen);
   return inTransaction(deps.db, async (tx) => {
     await tx.query(`select pg_advisory_xact_lock(hashtext('sample-run'))`);
     const [other] = await tx.query('select 1 from run where sample limit 1');
     if (other !== undefined) return null;
-    return insertRun(tx, caller, frozen, {
+    return insertRun(tx, caller, ready, {
       organizationId: release.organization_id,
       createdBy: 'Trainyard',
       visibility: 'public',

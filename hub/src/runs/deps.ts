@@ -14,4 +14,6 @@ export interface RunDeps {
   readonly schemas: SchemaWorkerPool;
   readonly followers: JobFollowers;
   readonly ticketSecret: string;
+  /** Folder for archives while they are read. */
+  readonly scratch: string;
 }

@@ -1,4 +1,11 @@
-import { Problem, TASKS, type FileEntry, type RunJobSpec, type StoredArtifact } from '@trainyard/plugin-sdk';
+import {
+  Problem,
+  TASKS,
+  type FileEntry,
+  type RunJobSpec,
+  type StoredArtifact,
+  type WeightsRef,
+} from '@trainyard/plugin-sdk';
 import type { Preflight, RunInput } from '@trainyard/plugin-sdk/api';
 import {
   nearest,
@@ -8,12 +15,15 @@ import {
   type ConfigSchema,
   type Preset,
 } from '@trainyard/plugin-sdk/config';
+import { wayTo } from '../datasets/ensure-view.ts';
 import { canRead, notFound } from '../platform/access.ts';
 import type { Principal } from '../platform/principal.ts';
 import { query } from '../platform/sql.ts';
 import { audienceOf, findRelease, findReleaseById, isListedFor, type ReleaseRow } from '../trainers/find-release.ts';
+import { resolveWeights } from '../weights/choose-weights.ts';
 import type { RunDeps } from './deps.ts';
 import { estimateRun } from './estimate-run.ts';
+import { imagesToPredict, predictRules } from './predict-inputs.ts';
 
 type PreflightProblem = Preflight['problems'][number];
 
@@ -27,6 +37,8 @@ export interface FrozenRun {
   readonly datasetName: string | null;
   readonly parent: string | null;
   readonly checkpointId: string | null;
+  /** Set of uploaded pictures that predict looks at. */
+  readonly pictures: string | null;
   readonly name: string;
 }
 export interface Freeze {
@@ -55,6 +67,7 @@ interface ParentRow {
   config_digest: string;
   seed: number;
   snapshot: string | null;
+  kind: string;
   artifact: string;
   path: string;
   sha256: string;
@@ -83,16 +96,18 @@ function splitName(text: string): { owner: string; name: string } {
   return { owner, name };
 }
 
-async function readParent(deps: RunDeps, principal: Principal, checkpoint: string): Promise<ParentRow> {
+async function readParent(deps: RunDeps, principal: Principal, input: RunInput): Promise<ParentRow> {
+  const exported = input.export !== undefined && (input.verb === 'evaluate' || input.verb === 'predict');
+  const kind = exported ? 'export' : 'checkpoint';
   const [row] = await query<ParentRow>(
     deps.db.pool,
-    `select run.id, run.organization_id, run.visibility, run.release, run.task, run.model, run.config, run.config_digest, run.seed, run.snapshot,
+    `select coalesce(case when a.kind = 'export' then run.parent end, run.id) as id, a.kind, run.organization_id, run.visibility, run.release, run.task, run.model, run.config, run.config_digest, run.seed, run.snapshot,
        a.id as artifact, a.path, a.sha256, a.files, a.meta
-     from artifact a join run on run.id::text = a.subject where a.id::text = $1 and a.kind = 'checkpoint'`,
-    [checkpoint],
+     from artifact a join run on run.id::text = a.subject where a.id::text = $1 and a.kind = $2`,
+    [(exported ? input.export : input.checkpoint) ?? '', kind],
   );
   if (row === undefined || !canRead(principal, { organizationId: row.organization_id, visibility: row.visibility }))
-    throw notFound('checkpoint');
+    throw notFound(kind);
   return row;
 }
 
@@ -156,23 +171,27 @@ function checkModel(release: ReleaseRow, task: string, model: string, complaints
   }
 }
 
+/** The form in which the trainer gets the snapshot; null when there is none. Predict needs no labels, so any pictures will do. */
 function checkDataset(
   release: ReleaseRow,
   task: string,
   snapshot: SnapshotRow | null,
   verb: string,
   complaints: Complaints,
-): void {
+  warn: (code: string, message: string) => void,
+): { task: string; format: string } | null {
   if (snapshot === null) {
     if (verb === 'train' || verb === 'evaluate')
       complaints.add('dataset-missing', 'No dataset is chosen.', 'Choose a dataset, or upload one.', {
         pointer: '/dataset',
         href: '/datasets/new',
       });
-    return;
+    return null;
   }
   const formats = release.manifest.tasks.find((entry) => entry.id === task)?.datasets ?? [];
-  if (!formats.includes(snapshot.format) || snapshot.task !== task) {
+  const way = wayTo(snapshot, task, formats);
+  if (verb === 'predict') return way === null || way.converted ? null : way.to;
+  if (way === null) {
     const title = task in TASKS ? TASKS[task as keyof typeof TASKS].title : task;
     complaints.add(
       'dataset-mismatch',
@@ -180,7 +199,15 @@ function checkDataset(
       'Choose another dataset.',
       { pointer: '/dataset' },
     );
+    return null;
   }
+  if (way.converted)
+    warn(
+      way.loses === null ? 'dataset-converted' : 'dataset-converted-lossy',
+      `${snapshot.name} is ${snapshot.format} for ${snapshot.task}; the trainer gets it converted to ${way.to.format}. ${
+        way.loses === null ? 'No label is lost.' : `On the way ${way.loses}.`
+      }`,
+    );
   const counts = new Map(snapshot.splits.map((split) => [split.name, split.count]));
   for (const split of verb === 'train' ? ['train', 'val'] : []) {
     if ((counts.get(split) ?? 0) === 0)
@@ -191,6 +218,7 @@ function checkDataset(
         { pointer: '/dataset' },
       );
   }
+  return way.to;
 }
 
 /**
@@ -200,7 +228,7 @@ function checkDataset(
 export async function freezeRun(deps: RunDeps, principal: Principal, input: RunInput): Promise<Freeze> {
   const complaints = new Complaints();
   const warnings: { code: string; message: string }[] = [];
-  const parent = input.verb === 'train' ? null : await readParent(deps, principal, input.checkpoint ?? '');
+  const parent = input.verb === 'train' ? null : await readParent(deps, principal, input);
   const release =
     parent === null ? await releaseOf(deps, principal, input) : await findReleaseById(deps.db.pool, parent.release);
   if (release === null) throw notFound('trainer');
@@ -237,7 +265,9 @@ export async function freezeRun(deps: RunDeps, principal: Principal, input: RunI
   const reference =
     Object.keys(chosen).length > 0 ? chosen : parent?.snapshot == null ? null : { snapshot: parent.snapshot };
   const snapshot = wantsData && reference !== null ? await readSnapshot(deps, principal, reference) : null;
-  checkDataset(release, task, snapshot, input.verb, complaints);
+  const delivered = checkDataset(release, task, snapshot, input.verb, complaints, (code, message) =>
+    warnings.push({ code, message }),
+  );
 
   const schema = JSON.parse(release.config_schema) as ConfigSchema;
   const resolved =
@@ -269,7 +299,8 @@ export async function freezeRun(deps: RunDeps, principal: Principal, input: RunI
       { pointer: '/device' },
     );
   const exported = input.verb === 'export' ? checkExport(release, task, model, input, complaints) : null;
-  const images = input.verb === 'predict' && snapshot !== null ? await pickImages(deps, snapshot.id, input.images) : [];
+  const images = input.verb === 'predict' ? await imagesToPredict(deps, principal, snapshot?.id ?? null, input) : [];
+  const weights = await weightsOf(deps, principal, release, model, input, complaints);
   if (input.verb === 'predict' && images.length === 0)
     complaints.add('dataset-missing', 'There is no picture to predict.', 'Choose a dataset with pictures.', {
       pointer: '/images',
@@ -277,7 +308,7 @@ export async function freezeRun(deps: RunDeps, principal: Principal, input: RunI
 
   const seedValue = resolved.config['seed'];
   const seed = parent?.seed ?? (typeof seedValue === 'number' ? seedValue : 42);
-  const checkpoint: StoredArtifact | null =
+  const stored: StoredArtifact | null =
     parent === null
       ? null
       : {
@@ -289,6 +320,10 @@ export async function freezeRun(deps: RunDeps, principal: Principal, input: RunI
           meta: parent.meta,
           files: parent.files,
         };
+  const thresholds = {
+    ...(input.threshold === undefined ? {} : { threshold: input.threshold }),
+    ...(input.iou === undefined ? {} : { iou: input.iou }),
+  };
   const ok = complaints.list.length === 0;
   const preflight: Preflight = {
     ok,
@@ -316,6 +351,7 @@ export async function freezeRun(deps: RunDeps, principal: Principal, input: RunI
       datasetName: snapshot?.name ?? null,
       parent: parent?.id ?? null,
       checkpointId: parent?.artifact ?? null,
+      pictures: input.verb === 'predict' ? (input.pictures ?? null) : null,
       name:
         input.name ?? (input.verb === 'train' ? `${model} on ${snapshot?.name ?? 'data'}` : `${input.verb} ${model}`),
       spec: {
@@ -333,9 +369,10 @@ export async function freezeRun(deps: RunDeps, principal: Principal, input: RunI
         configDigest: resolved.digest,
         seed,
         dataset:
-          snapshot === null
+          snapshot === null || delivered === null
             ? null
-            : { snapshot: snapshot.id, digest: snapshot.digest, format: snapshot.format, task: snapshot.task },
+            : // The digest of a converted view is known once it is made, see deliverDataset.
+              { snapshot: snapshot.id, digest: snapshot.digest, ...delivered },
         device: { kind: device, count: 1 },
         limits: {
           cpus: 2,
@@ -344,9 +381,13 @@ export async function freezeRun(deps: RunDeps, principal: Principal, input: RunI
           maxSeconds: input.maxSeconds ?? DEFAULT_SECONDS,
         },
         grace: release.manifest.resources?.grace ?? DEFAULT_GRACE,
-        checkpoint,
-        ...(input.verb === 'evaluate' ? { evaluate: { split: input.split ?? 'val' } } : {}),
-        ...(input.verb === 'predict' ? { predict: { images, topK: 5 } } : {}),
+        ...(weights === null ? {} : { weights }),
+        checkpoint: parent?.kind === 'export' ? null : stored,
+        ...(parent?.kind === 'export' && stored !== null
+          ? { modelArtifact: { format: String(parent.meta['format'] ?? 'onnx'), artifact: stored } }
+          : {}),
+        ...(input.verb === 'evaluate' ? { evaluate: { split: input.split ?? 'val', ...thresholds } } : {}),
+        ...(input.verb === 'predict' ? { predict: { images, ...predictRules(input), ...thresholds } } : {}),
         ...(exported === null ? {} : { export: exported }),
       },
     },
@@ -364,6 +405,21 @@ async function releaseOf(deps: RunDeps, principal: Principal, input: RunInput): 
   const audience = audienceOf(principal);
   const found = await findRelease(deps.db.pool, owner, name, input.version ?? null, audience);
   return found !== null && isListedFor(found, audience) ? found : null;
+}
+
+async function weightsOf(
+  deps: RunDeps,
+  principal: Principal,
+  release: ReleaseRow,
+  model: string,
+  input: RunInput,
+  complaints: Complaints,
+): Promise<WeightsRef | null> {
+  if (input.verb !== 'train' || input.weights === undefined) return null;
+  const chosen = await resolveWeights(deps.db.pool, release.manifest, audienceOf(principal), model, input.weights);
+  if (chosen.ok) return chosen.weights;
+  complaints.add('weights-missing', chosen.message, chosen.fix, { pointer: '/weights' });
+  return null;
 }
 
 function checkExport(
@@ -393,14 +449,4 @@ function checkExport(
     dynamic: (claim?.dynamic ?? []).filter((axis) => axis === 'batch'),
     options: input.options ?? {},
   };
-}
-
-const DEFAULT_PREDICT_IMAGES = 24;
-
-async function pickImages(deps: RunDeps, snapshot: string, paths: readonly string[] | undefined): Promise<FileEntry[]> {
-  return query<FileEntry>(
-    deps.db.pool,
-    `select path, bytes, sha256 from snapshot_file where snapshot = $1 and (($2::text[] is null and split in ('val', 'test')) or path = any($2)) order by md5(path) limit $3`,
-    [snapshot, paths ?? null, paths === undefined ? DEFAULT_PREDICT_IMAGES : 100],
-  );
 }

@@ -2,11 +2,13 @@ import * as api from '@trainyard/plugin-sdk/api';
 import type { FastifyInstance } from 'fastify';
 import { callerOf } from '../audit/record-audit.ts';
 import { serve, type ServeDeps } from '../platform/serve.ts';
+import { addPictures } from '../pictures/add-pictures.ts';
 import type { RunDeps } from './deps.ts';
 import { downloadArtifact, linkArtifact } from './download-artifact.ts';
 import { listRuns } from './list-runs.ts';
 import { logText, readRunLog, readRunSeries } from './read-curves.ts';
 import { readRun, requireRun } from './read-run.ts';
+import { readRunPicture } from './run-picture.ts';
 import { resumeRun } from './resume-run.ts';
 import { preflightRun, startRun } from './start-run.ts';
 import { stopRun } from './stop-run.ts';
@@ -51,6 +53,10 @@ export function runRoutes(app: FastifyInstance, deps: ServeDeps & RunDeps): void
       signal,
     );
   });
+  serve(app, deps, api.getRunPicture, ({ params, query }, { principal }) =>
+    readRunPicture(deps, principal, { ...params, ...query }),
+  );
+  serve(app, deps, api.uploadPictures, ({ body }, context) => addPictures(deps, callerOf(context), body));
   serve(app, deps, api.downloadArtifact, ({ params, query }, { principal }) =>
     downloadArtifact(deps, principal, { ...params, ...query }),
   );

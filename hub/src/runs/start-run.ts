@@ -5,6 +5,7 @@ import { enqueueJob } from '../jobs/enqueue-job.ts';
 import { requireUser } from '../platform/access.ts';
 import { storedReply, withIdempotency } from '../platform/idempotency.ts';
 import { inTransaction, type Tx } from '../platform/transaction.ts';
+import { deliverDataset } from './deliver-dataset.ts';
 import type { RunDeps } from './deps.ts';
 import { freezeRun, type FrozenRun } from './freeze-run.ts';
 
@@ -44,7 +45,12 @@ export async function insertRun(tx: Tx, caller: AuditCaller, frozen: FrozenRun, 
       spec.configDigest,
       spec.seed,
       spec.device.kind,
-      JSON.stringify({ export: spec.export ?? null, evaluate: spec.evaluate ?? null }),
+      JSON.stringify({
+        export: spec.export ?? null,
+        evaluate: spec.evaluate ?? null,
+        weights: spec.weights ?? null,
+        pictures: frozen.pictures,
+      }),
       frozen.parent,
       frozen.checkpointId,
       owner.visibility,
@@ -101,9 +107,10 @@ export async function startRun(
       })),
     });
   }
+  const ready = await deliverDataset(deps, frozen);
   return inTransaction(deps.db, (tx) =>
     withIdempotency(tx, user.userId, idempotencyKey, input, () =>
-      insertRun(tx, caller, frozen, {
+      insertRun(tx, caller, ready, {
         organizationId: user.organizationId,
         createdBy: user.name,
         visibility: 'private',

@@ -11,7 +11,11 @@ const SYSTEM = { principal: { kind: 'system' } } as const;
 let packed: Promise<Buffer> | null = null;
 
 /** The reference trainer under another name and version. */
-export async function packageOf(owner: string, version: string): Promise<Buffer> {
+export async function packageOf(
+  owner: string,
+  version: string,
+  change: (text: string) => string = (text) => text,
+): Promise<Buffer> {
   const files: { path: string; bytes: Uint8Array }[] = [];
   const source = (async function* () {
     yield await referencePackage();
@@ -23,7 +27,7 @@ export async function packageOf(owner: string, version: string): Promise<Buffer>
     let bytes: Uint8Array = Buffer.concat(parts);
     if (path === 'trainer.yaml' || path === 'package.json') {
       const text = Buffer.from(bytes).toString().replace('@trainyard/reference', `@${owner}/reference`);
-      bytes = Buffer.from(text.replace(/("?version"?: )["']1\.0\.0["'](?! })/, `$1"${version}"`));
+      bytes = Buffer.from(change(text).replace(/("?version"?: )["']1\.0\.0["'](?! })/, `$1"${version}"`));
     }
     files.push({ path, bytes });
   }

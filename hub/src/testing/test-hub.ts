@@ -72,7 +72,9 @@ async function openRegistry(registered: string[]): Promise<{ server: Server; url
 }
 
 /** The whole hub over a database and a blob folder of its own. Nothing runs by itself: tests call the chores. */
-export async function testHub(options: { timings?: Partial<LeaseTimings>; blobRoot?: string } = {}): Promise<TestHub> {
+export async function testHub(
+  options: { timings?: Partial<LeaseTimings>; blobRoot?: string; fetchHosts?: readonly string[] } = {},
+): Promise<TestHub> {
   const db = await testDatabase();
   const home = await mkdtemp(join(tmpdir(), 'ty-hub-'));
   const blobFolder = options.blobRoot ?? join(home, 'blobs');
@@ -96,6 +98,7 @@ export async function testHub(options: { timings?: Partial<LeaseTimings>; blobRo
     publicUrl: PUBLIC_URL,
     hubUrl: '',
     scratch: join(blobFolder, 'uploads'),
+    fetchHosts: options.fetchHosts ?? [],
     timings: { ...LEASE, ...options.timings },
     trustProxy: false,
     siteUrl: null,

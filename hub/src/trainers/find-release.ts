@@ -16,6 +16,15 @@ export interface ManifestView {
     readonly title?: string;
     readonly tasks: readonly string[];
     readonly status?: string;
+    readonly weights?: readonly {
+      readonly id: string;
+      readonly title?: string;
+      readonly source: string;
+      readonly url?: string;
+      readonly sha256?: string;
+      readonly bytes?: number;
+      readonly license?: string;
+    }[];
   }[];
   readonly exports?: readonly {
     readonly format: string;

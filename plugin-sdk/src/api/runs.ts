@@ -16,10 +16,20 @@ export const RunInput = Type.Object({
   config: Type.Optional(Json),
   device: Type.Optional(Type.Union([Type.Literal('cpu'), Type.Literal('cuda')])),
   maxSeconds: Type.Optional(Type.Integer({ minimum: 10, maximum: 2_592_000 })),
+  /** train: initial weights by their id in the manifest, or by the digest of an uploaded file; random when absent. */
+  weights: Type.Optional(Type.String({ minLength: 1, maxLength: 80 })),
   /** evaluate, predict, export: a checkpoint (artifact id) of an earlier run. */
   checkpoint: Type.Optional(Id),
+  /** evaluate, predict: an export (artifact id) instead of a checkpoint. */
+  export: Type.Optional(Id),
+  /** predict: pictures that were uploaded for it. */
+  pictures: Type.Optional(Id),
+  threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+  iou: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+  maxDetections: Type.Optional(Type.Integer({ minimum: 1, maximum: 3000 })),
+  topK: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
   split: Type.Optional(Type.Union([Type.Literal('val'), Type.Literal('test'), Type.Literal('train')])),
-  /** predict: paths of pictures of the snapshot; the first of `val` when absent. */
+  /** predict: paths of pictures of the snapshot; all of `split` when that is given; some of val and test otherwise. */
   images: Type.Optional(Type.Array(Type.String({ maxLength: 512 }), { maxItems: 100 })),
   format: Type.Optional(Type.String({ maxLength: 32 })),
   options: Type.Optional(Json),

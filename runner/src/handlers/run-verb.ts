@@ -5,6 +5,7 @@ import type { Handler, Work } from '../agent/agent.ts';
 import { Unavailable, type Backend, type Handle } from '../backends/backend.ts';
 import { carryOut, type ShippingRules } from '../work/carry-out.ts';
 import type { DatasetStore } from '../work/dataset-store.ts';
+import type { JobFileInput } from '../work/job-file.ts';
 import { fillJobFolder } from '../work/job-folder.ts';
 import type { PackageStore } from '../work/package-store.ts';
 import { readTrainerPackage } from '../work/read-package.ts';
@@ -141,12 +142,14 @@ async function start(
       limits: spec.limits,
       grace: spec.grace,
       ...(spec.evaluate === undefined ? {} : { evaluate: spec.evaluate }),
-      ...(spec.predict === undefined ? {} : { predict: predictOf(spec.predict.topK) }),
+      ...(spec.predict === undefined ? {} : { predict: predictOf(spec.predict) }),
       ...(spec.export === undefined ? {} : { export: spec.export }),
     },
     dataset:
       dataset === null ? null : (target) => deps.datasets.place(dataset.digest, snapshotDownload(work), target, signal),
     checkpoint: spec.checkpoint,
+    weights: spec.weights ?? null,
+    modelArtifact: spec.modelArtifact ?? null,
     resume: spec.kind === 'train' ? attempt.resume : null,
     images: spec.predict?.images ?? [],
     open: (sha256) => openInput(work, sha256),
@@ -162,8 +165,8 @@ async function start(
   return startPatiently(deps, work, spec, jobFolder, trainer, environment, say, signal);
 }
 
-function predictOf(topK: number | undefined): { source: string; topK?: number } {
-  return { source: 'input/images', ...(topK === undefined ? {} : { topK }) };
+function predictOf({ images: _, ...asked }: NonNullable<RunJobSpec['predict']>): NonNullable<JobFileInput['predict']> {
+  return { source: 'input/images', ...asked };
 }
 
 async function startPatiently(

@@ -97,6 +97,8 @@ async function collect(
   await artifacts.known('config', 'output/config.effective.json', 'application/json');
   await artifacts.known('metrics', 'output/metrics.json', 'application/json');
   await artifacts.known('predictions', 'output/predictions.jsonl', 'application/jsonl');
+  // Named by the predictions of semantic tasks.
+  await artifacts.known('image', 'output/masks', 'image/png', { title: 'Predicted masks' });
   if (options.verb === 'export' && decided.state === 'succeeded') {
     const taken = await artifacts.known('export', 'output/export', 'application/octet-stream', verified.meta);
     if (!taken && outcome.state === 'succeeded') return withNotes(nothingExported(), observed, artifacts);

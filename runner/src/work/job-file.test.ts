@@ -17,6 +17,8 @@ const input: JobFileInput = {
   device: { kind: 'cpu', count: 1 },
   limits: { cpus: 1, memoryBytes: 1, shmBytes: 0, maxSeconds: 1 },
   grace: 10,
+  weights: { id: 'in1k', path: 'input/weights/in1k', sha256: '0' },
+  modelArtifact: { path: 'input/model', format: 'onnx' },
   evaluate: { split: 'val' },
   predict: { source: 'input/images' },
   export: { format: 'onnx', precision: 'fp32', dynamic: [], options: {} },
@@ -27,14 +29,14 @@ describe('job.json', () => {
     describe: [],
     validate: ['dataset'],
     train: ['dataset', 'weights', 'resume'],
-    evaluate: ['dataset', 'checkpoint', 'evaluate'],
-    predict: ['checkpoint', 'predict'],
+    evaluate: ['dataset', 'checkpoint', 'modelArtifact', 'evaluate'],
+    predict: ['checkpoint', 'modelArtifact', 'predict'],
     export: ['checkpoint', 'export'],
   };
   for (const command of VERBS) {
     test(`${command} has its own fields and no other`, () => {
       const job = buildJobFile({ ...input, command });
-      const special = ['dataset', 'weights', 'resume', 'checkpoint', 'evaluate', 'predict', 'export'];
+      const special = ['dataset', 'weights', 'resume', 'checkpoint', 'modelArtifact', 'evaluate', 'predict', 'export'];
       assert.deepEqual(
         special.filter((name) => name in job),
         special.filter((name) => own[command].some((known) => known === name)),

@@ -1,5 +1,10 @@
 import type { Limits, Verb } from '@trainyard/plugin-sdk';
 
+export interface Thresholds {
+  readonly threshold?: number;
+  readonly iou?: number;
+}
+
 /** Everything job.json may say (contract.md §5.2). Paths are relative to the job folder. */
 export interface JobFileInput {
   readonly jobId: string;
@@ -18,8 +23,12 @@ export interface JobFileInput {
   readonly grace: number;
   readonly resume?: { readonly checkpoint: string; readonly step: number } | null;
   readonly checkpoint?: { readonly path: string; readonly sha256: string } | null;
-  readonly evaluate?: { readonly split: string };
-  readonly predict?: { readonly source: string; readonly topK?: number };
+  /** Initial weights of train; null = random. */
+  readonly weights?: { readonly id: string; readonly path: string; readonly sha256: string } | null;
+  /** An exported model that evaluate and predict use instead of a checkpoint. */
+  readonly modelArtifact?: { readonly path: string; readonly format: string };
+  readonly evaluate?: { readonly split: string } & Thresholds;
+  readonly predict?: { readonly source: string; readonly topK?: number; readonly maxDetections?: number } & Thresholds;
   readonly export?: {
     readonly format: string;
     readonly precision: string;
@@ -32,8 +41,8 @@ const VERB_FIELDS = {
   describe: [],
   validate: [],
   train: ['weights', 'resume'],
-  evaluate: ['checkpoint', 'evaluate'],
-  predict: ['checkpoint', 'predict'],
+  evaluate: ['checkpoint', 'modelArtifact', 'evaluate'],
+  predict: ['checkpoint', 'modelArtifact', 'predict'],
   export: ['checkpoint', 'export'],
 } as const satisfies Record<Verb, readonly string[]>;
 
@@ -41,9 +50,10 @@ const VERB_FIELDS = {
 export function buildJobFile(input: JobFileInput): Record<string, unknown> {
   const usesDataset = input.command === 'validate' || input.command === 'train' || input.command === 'evaluate';
   const special: Readonly<Record<string, unknown>> = {
-    weights: null,
+    weights: input.weights ?? null,
     resume: input.resume ?? null,
     checkpoint: input.checkpoint ?? null,
+    modelArtifact: input.modelArtifact,
     evaluate: input.evaluate,
     predict: input.predict,
     export: input.export,

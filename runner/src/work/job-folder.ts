@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { FileEntry, StoredArtifact } from '@trainyard/plugin-sdk';
+import type { FileEntry, StoredArtifact, WeightsRef } from '@trainyard/plugin-sdk';
 import { pathProblem } from '@trainyard/plugin-sdk/archive';
 import { whileCut } from './cut-download.ts';
 import { buildJobFile, type JobFileInput } from './job-file.ts';
@@ -21,6 +21,9 @@ export interface JobFolderPlan {
   readonly dataset: ((target: string) => Promise<void>) | null;
   /** Checkpoint that evaluate, predict and export work on. */
   readonly checkpoint: StoredArtifact | null;
+  readonly weights?: WeightsRef | null;
+  /** Exported model that evaluate and predict use instead of the checkpoint. */
+  readonly modelArtifact?: { readonly format: string; readonly artifact: StoredArtifact } | null;
   /** Checkpoint that training goes on from. */
   readonly resume: StoredArtifact | null;
   readonly images: readonly FileEntry[];
@@ -40,6 +43,17 @@ export async function fillJobFolder(folder: string, plan: JobFolderPlan): Promis
     const path = `input/checkpoint/${lastPart(plan.checkpoint.path)}`;
     await placeArtifact(folder, path, plan.checkpoint, plan.open);
     job = { ...job, checkpoint: { path, sha256: plan.checkpoint.sha256 } };
+  }
+  if (plan.modelArtifact != null) {
+    const { format, artifact } = plan.modelArtifact;
+    await placeArtifact(folder, 'input/model', artifact, plan.open);
+    job = { ...job, modelArtifact: { path: 'input/model', format } };
+  }
+  if (plan.weights != null) {
+    const { id, name, sha256, bytes } = plan.weights;
+    const path = `input/weights/${id}`;
+    await placeFile(folder, `${path}/${name}`, { path: name, sha256, bytes }, plan.open);
+    job = { ...job, weights: { id, path, sha256 } };
   }
   if (plan.resume !== null) {
     await placeResume(folder, plan.resume, job.configDigest, plan.open);

@@ -34,7 +34,8 @@ export const ARTIFACT_LIMITS: ArtifactLimits = { bytes: 8 * 1024 * 1024 * 1024, 
 const KNOWN = new Set(['output/metrics.json', 'output/predictions.jsonl', 'output/config.effective.json']);
 
 function isKnown(path: string): boolean {
-  return KNOWN.has(path) || path === 'output/export' || path.startsWith('output/export/');
+  const folders = ['output/export', 'output/masks'];
+  return KNOWN.has(path) || folders.some((folder) => path === folder || path.startsWith(`${folder}/`));
 }
 
 /**
