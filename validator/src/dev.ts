@@ -12,22 +12,22 @@ import { packTrainer, readPackage } from '@trainyard/plugin-sdk/package';
 import { EnvironmentFailed, openEnvironments } from '@trainyard/runner';
 import { loadBackend } from '@trainyard/runner/backends';
 import { runVerb } from '@trainyard/runner/work';
-import { tinyDataset, writeDataset } from './contract/tiny-dataset.ts';
+import { probeModel } from './trial/subject.ts';
+import { acceptanceSize, drawTestData, formatFor, isTask, writeDataset } from './data/test-data.ts';
 
-const USAGE = `Usage: trainyard dev [folder] [--set key=value]… [--model ID] [--seed N] [--json]
+const USAGE = `Usage: trainyard dev [folder] [--set key=value]… [--task T] [--model ID] [--seed N] [--json]
 
-Trains the trainer in the folder once, here, on generated pictures of three classes, with a live curve. Ctrl-C asks it to stop as the hub would.
+Trains the trainer in the folder once, here, on generated pictures of parts on a belt, with a live curve. Ctrl-C asks it to stop as the hub would.
 It runs with your own rights: only for trainers you trust.`;
 
 const SEED = 7;
-/** 240 + 80 pictures: enough to see whether it learns at all. */
-const TIMES = 10;
 const GRACE = 30;
 const LIMITS = { cpus: 2, memoryBytes: 8 * 1024 ** 3, shmBytes: 1024 ** 3, maxSeconds: 3600 };
 
 interface Wish {
   readonly folder: string;
   readonly settings: readonly string[];
+  readonly task: string | undefined;
   readonly model: string | undefined;
   readonly seed: number;
 }
@@ -74,16 +74,16 @@ async function train(
       });
     }
     const { manifest, configSchemaText } = reading.content;
-    const task = manifest.tasks.find((claim) => claim.id === 'classify')?.id;
-    if (task === undefined)
+    const claim = manifest.tasks.find(({ id }) => wish.task === undefined || id === wish.task);
+    const format = claim === undefined ? null : formatFor(claim);
+    if (claim === undefined || format === null || !isTask(claim.id))
       throw new Problem('dataset-mismatch', {
-        detail: 'Pictures are generated for classify only.',
-        fix: 'Publish it and train on data of its task.',
+        detail: `There are no generated pictures for ${wish.task ?? 'the tasks of this trainer'}.`,
+        fix: `Name one of its tasks: ${manifest.tasks.map(({ id }) => id).join(', ')}.`,
       });
+    const task = claim.id;
     const model =
-      wish.model ??
-      manifest.models.flatMap((claim) => ('id' in claim && claim.tasks.includes(task) ? [claim.id] : []))[0] ??
-      '';
+      wish.model ?? probeModel(manifest, task) ?? '';
     const resolved = resolveConfig({
       schema: JSON.parse(configSchemaText) as ConfigSchema,
       task,
@@ -108,11 +108,14 @@ async function train(
       ({ sentence }) => output.redraw([sentence]),
       signal,
     );
-    const dataset = await writeDataset(tinyDataset(wish.seed, TIMES), join(scratch, 'dataset'));
+    const size = acceptanceSize(task);
+    output.redraw([`Drawing ${size.train + size.val} pictures`]);
+    const data = await drawTestData(task, format, wish.seed, size, signal);
+    const dataset = await writeDataset(data, join(scratch, 'dataset'));
     output.line(
-      `Training ${manifest.name}@${manifest.version}, ${model}, on ${24 * TIMES} + ${8 * TIMES} generated pictures.`,
+      `Training ${manifest.name}@${manifest.version}, ${model}, on ${size.train} + ${size.val} generated pictures.`,
     );
-    const primary = manifest.tasks.find((claim) => claim.id === task)?.metrics.primary ?? 'top1';
+    const { primary } = claim.metrics;
     const result = await runVerb({
       backend,
       installation,
@@ -154,6 +157,7 @@ async function main(): Promise<number> {
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
       set: { type: 'string', multiple: true },
+      task: { type: 'string' },
       model: { type: 'string' },
       seed: { type: 'string' },
     },
@@ -169,6 +173,7 @@ async function main(): Promise<number> {
     {
       folder: positionals[0] ?? '.',
       settings: values.set ?? [],
+      task: values.task,
       model: values.model,
       seed: Number(values.seed ?? SEED),
     },

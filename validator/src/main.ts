@@ -7,6 +7,7 @@ import { hubPortOver, runAgent, SYSTEM_CLOCK, type Log } from '@trainyard/runner
 import { loadBackend, type Backend } from '@trainyard/runner/backends';
 import { openPackageStore } from '@trainyard/runner/work';
 import { pino } from 'pino';
+import { unmountBelow } from './trial/small-disk.ts';
 import { validateHandler } from './handle-validate.ts';
 
 /** Same settings as a runner. Both may share a home: then packages, environments and the count of free cores are shared too. */
@@ -65,6 +66,7 @@ async function removeLeftovers(backend: Backend, home: string, log: Log): Promis
       log.warn({ name: handle.name, error: String(error) }, 'a left-over trial could not be removed');
     });
   }
+  await unmountBelow(join(home, 'validations'));
   await rm(join(home, 'validations'), { recursive: true, force: true });
 }
 

@@ -9,7 +9,7 @@ import type { Backend } from '@trainyard/runner/backends';
 import { openPackageStore, type BuiltEnvironment, type PackageStore } from '@trainyard/runner/work';
 import { findingOf } from './checks/check.ts';
 import { runContractStage } from './contract/contract-stage.ts';
-import type { TrialLimits } from './contract/run-trial.ts';
+import type { TrialLimits } from './trial/run-trial.ts';
 import { packageStages } from './package-stages.ts';
 import { policyOf } from './policy.ts';
 import { STAGE_TABLE } from './stages.ts';
@@ -49,6 +49,10 @@ export interface ValidateOptions {
   readonly expected?: { readonly name?: string; readonly version?: string; readonly digest?: string };
   readonly onProgress?: (progress: ValidationProgress) => void;
   readonly limits?: TrialLimits;
+  /** How far to go; L1 when absent. */
+  readonly through?: 'L1' | 'L2' | 'L3';
+  /** Only these tasks; all of the manifest when absent. */
+  readonly tasks?: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -170,7 +174,9 @@ class Validation {
       environment,
       // From the package, so that the same package gives the same report here and at its author's desk.
       seed: Number.parseInt(digest.slice(-6), 16),
+      schemas: this.#options.schemas,
       ...(limits === undefined ? {} : { limits }),
+      ...(this.#options.tasks === undefined ? {} : { tasks: this.#options.tasks }),
       signal,
       onTrial: (trial) => this.#report(`Tried ${trial.name.replace('-', ': ')}`, 'contract'),
     });

@@ -1,5 +1,5 @@
 import type { Finding, Severity, Stage, Where } from '@trainyard/plugin-sdk';
-import type { Trials } from '../contract/trials.ts';
+import type { Trials } from '../trial/trials.ts';
 
 /** What an error of a check makes of the verdict. */
 export type Act = 'rejected' | 'quarantined' | 'inconclusive' | 'none';

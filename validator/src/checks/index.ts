@@ -1,5 +1,16 @@
 import type { Severity, Stage } from '@trainyard/plugin-sdk';
 import type { Check, ContractCheck } from './check.ts';
+import { checkAnyUser } from './contract/any-uid.ts';
+import { checkClassOrder } from './contract/class-order.ts';
+import { checkEffectiveConfig } from './contract/config-effective.ts';
+import { checkWrites } from './contract/confined-writes.ts';
+import { checkFullDisk } from './contract/disk-full.ts';
+import { checkEventFile } from './contract/event-file.ts';
+import { checkHeartbeat } from './contract/heartbeat.ts';
+import { checkMemory } from './contract/memory-honest.ts';
+import { checkNetwork } from './contract/no-network.ts';
+import { checkPredict } from './contract/predict-valid.ts';
+import { checkWallLimit } from './contract/wall-limit.ts';
 import { checkCheckpointIndex } from './contract/checkpoint-index.ts';
 import { checkBadConfig } from './contract/config-bad.ts';
 import { checkBadDataset } from './contract/dataset-bad.ts';
@@ -55,18 +66,25 @@ export const CONTRACT_CHECKS: readonly ContractRow[] = [
     'Report as you go, not at the end.',
     false,
   ),
+  contract('heartbeat', checkHeartbeat, '`usage` events at least every 30 seconds', 'Use the background thread of the SDK.', false),
+  contract('event-file', checkEventFile, 'every line of events.jsonl whole, by one writer', 'Append whole lines, or use the SDK.'),
+  contract('no-network', checkNetwork, 'a training tries to reach nothing', 'Switch telemetry and downloads off in code.', false),
+  contract('confined-writes', checkWrites, 'nothing is written to package or environment', 'Write to checkpoints/, output/ and TMPDIR.'),
+  contract('any-uid', checkAnyUser, 'an image works as any user', 'Make files readable for all.', false),
   contract(
     'config-bad',
     checkBadConfig,
     'wrong settings end with 78 and the key is named',
     'Check settings against the schema first.',
   ),
+  contract('config-effective', checkEffectiveConfig, 'every setting arrives: what validate says, training uses', 'Pass it on, or say why not in "note".'),
   contract(
     'dataset-bad',
     checkBadDataset,
     'broken datasets end with 65 and the place is named',
     'Find the fault in `validate`.',
   ),
+  contract('class-order', checkClassOrder, 'reports follow the class order of dataset.json', 'Never sort names.'),
   contract('unsupported', checkUnsupported, 'unknown models and tasks end with 69', 'Compare with trainer.yaml first.'),
   contract('input-missing', checkInputMissing, 'an absent checkpoint ends with 66', 'Check the digest before opening.'),
   contract(
@@ -81,6 +99,10 @@ export const CONTRACT_CHECKS: readonly ContractRow[] = [
     '`evaluate` writes its metrics and one prediction per picture',
     'One line per picture, in list order.',
   ),
+  contract('predict-valid', checkPredict, '`predict` writes one valid line per picture', 'Write what `evaluate` writes.'),
+  contract('disk-full', checkFullDisk, 'a full disk ends with 74, the previous checkpoint stays', 'Write aside, rename, then the index.', false),
+  contract('wall-limit', checkWallLimit, 'a training stops by itself when its time is over', 'Watch job.limits.maxSeconds.', false),
+  contract('memory-honest', checkMemory, 'no run takes more memory than declared', 'Raise resources.min.memory.', false),
   contract(
     'stop-saves',
     checkStop,

@@ -8,7 +8,7 @@ import {
 
 /** One wrong setting, and the key that the trainer must name. */
 export interface WrongSetting {
-  readonly name: 'unknown-key' | 'wrong-type' | 'out-of-range';
+  readonly name: 'unknown-key' | 'wrong-type' | 'out-of-range' | 'other-task';
   readonly key: string;
   readonly value: Json;
   readonly says: string;
@@ -40,6 +40,11 @@ export function wrongSettings(schema: ConfigSchema, task: string): WrongSetting[
     if (value === null) continue;
     found.push({ name: 'wrong-type', key, value, says: `"${key}" set to ${JSON.stringify(value)}, of the wrong type` });
     break;
+  }
+  const foreign = Object.entries(schema.properties).find(([, property]) => !inScope(property, task));
+  if (foreign !== undefined) {
+    const [key, property] = foreign;
+    found.push({ name: 'other-task', key, value: property.default ?? 1, says: `"${key}", a setting of another task` });
   }
   return found;
 }

@@ -2,8 +2,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Finding } from '@trainyard/plugin-sdk';
 import { readOutputTree } from '@trainyard/runner/work';
-import { entryOf, readCheckpointIndex, type CheckpointEntry } from '../../contract/checkpoint-file.ts';
-import { exitCodeOf, type Trials } from '../../contract/trials.ts';
+import { entryOf, readCheckpointIndex, type CheckpointEntry } from '../../trial/checkpoint-file.ts';
+import { exitCodeOf, type Trials } from '../../trial/trials.ts';
 import { findingOf, type CheckResult } from '../check.ts';
 
 const ID = 'checkpoint-index';

@@ -1,6 +1,6 @@
 import { EXIT, type Finding } from '@trainyard/plugin-sdk';
-import { answerNames } from '../../contract/trial-answer.ts';
-import { exitCodeOf, exitText, lastWords, wasCutOff, type Trials } from '../../contract/trials.ts';
+import { answerNames } from '../../trial/trial-answer.ts';
+import { exitCodeOf, exitText, lastWords, wasCutOff, type Trials } from '../../trial/trials.ts';
 import { findingOf, type CheckResult } from '../check.ts';
 
 const ID = 'config-bad';

@@ -1,6 +1,6 @@
 import { EXIT, type Finding } from '@trainyard/plugin-sdk';
-import { answerNames } from '../../contract/trial-answer.ts';
-import { exitCodeOf, exitText, lastWords, wasCutOff, type Trials } from '../../contract/trials.ts';
+import { answerNames } from '../../trial/trial-answer.ts';
+import { exitCodeOf, exitText, lastWords, wasCutOff, type Trial, type Trials } from '../../trial/trials.ts';
 import { findingOf, type CheckResult } from '../check.ts';
 
 const ID = 'dataset-bad';
@@ -28,7 +28,16 @@ export function checkBadDataset(trials: Trials): CheckResult {
       findings.push(
         findingOf(ID, message, 'Name the path, split or class in message or hint.', { evidence: lastWords(trial) }),
       );
+    } else if (fault.line !== undefined && !namesLine(trial, fault.names, fault.line)) {
+      const message = `validate was given ${fault.says}; it named the file but not the line.`;
+      const fix = 'Write the line behind the path: labels/train/0001.txt:2.';
+      findings.push(findingOf(ID, message, fix, { severity: 'warning', evidence: lastWords(trial) }));
     }
   }
   return findings;
+}
+
+/** `path:2`, `path line 2`, or a field `line` near the path. */
+function namesLine(trial: Trial, names: RegExp, line: number): boolean {
+  return answerNames(trial, new RegExp(`(?:${names.source})(?::|[^\\n]{0,40}\\bline"?:? ?)${line}\\b|\\bline"?:? ?${line}\\b[^\\n]{0,200}(?:${names.source})`));
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Finding } from '@trainyard/plugin-sdk';
-import { exitCodeOf, exitText, lastWords, type Trial, type Trials } from '../../contract/trials.ts';
+import { exitCodeOf, exitText, lastWords, type Trial, type Trials } from '../../trial/trials.ts';
 import { findingOf, type CheckResult } from '../check.ts';
 import { firstDifference } from './first-difference.ts';
 

@@ -1,7 +1,7 @@
 import { TERMINAL_EVENTS, WARNING_CODES, type Finding, type TrainerEvent } from '@trainyard/plugin-sdk';
-import type { EventLine } from '../../contract/event-file.ts';
-import { trainerEvents } from '../../contract/event-file.ts';
-import { exitText, lastWords, wasCutOff, type Trial, type Trials } from '../../contract/trials.ts';
+import type { EventLine } from '../../trial/event-file.ts';
+import { trainerEvents } from '../../trial/event-file.ts';
+import { exitText, lastWords, wasCutOff, type Trial, type Trials } from '../../trial/trials.ts';
 import { findingOf, type CheckResult } from '../check.ts';
 
 const ID = 'event-grammar';
@@ -39,13 +39,14 @@ type Reporter = (message: string, line?: EventLine) => Finding;
 
 function judgeLines(lines: readonly EventLine[], report: Reporter): Finding[] {
   const findings: Finding[] = [];
-  let expected = 1;
+  let expected: number | null = 1;
   for (const line of lines) {
     if (line.event === null) {
-      findings.push(report(`line ${line.line} is no event: ${line.reason}.`, line));
+      // event-file tells of it; what follows may have any number.
+      expected = null;
       continue;
     }
-    if (line.seq !== expected)
+    if (expected !== null && line.seq !== expected)
       findings.push(report(`line ${line.line} has seq ${line.seq} where ${expected} is expected.`, line));
     expected = line.seq + 1;
     for (const strange of line.strange) findings.push(report(`line ${line.line}: ${strange}.`, line));

@@ -1,6 +1,6 @@
 import { EXIT, failurePrefixOf, type Finding, type TrainerEvent } from '@trainyard/plugin-sdk';
-import { trainerEvents } from '../../contract/event-file.ts';
-import { exitCodeOf, exitText, lastWords, wasCutOff, type Trial, type Trials } from '../../contract/trials.ts';
+import { trainerEvents } from '../../trial/event-file.ts';
+import { exitCodeOf, exitText, lastWords, wasCutOff, type Trial, type Trials } from '../../trial/trials.ts';
 import { findingOf, type CheckResult } from '../check.ts';
 
 const ID = 'exit-agreement';

@@ -1,6 +1,6 @@
 import type { Finding } from '@trainyard/plugin-sdk';
-import { trainerEvents } from '../../contract/event-file.ts';
-import type { Trial, Trials } from '../../contract/trials.ts';
+import { trainerEvents } from '../../trial/event-file.ts';
+import type { Trial, Trials } from '../../trial/trials.ts';
 import { findingOf, type CheckResult } from '../check.ts';
 
 const ID = 'limit-exceeded';
@@ -14,7 +14,8 @@ export function checkLimits(trials: Trials): CheckResult {
 function judge(trial: Trial): Finding[] {
   const seen = trial.exit.evidence;
   const report = (what: string, fix: string): Finding[] => [findingOf(ID, `The run "${trial.name}" ${what}.`, fix)];
-  if (seen.timedOut || (endedByItsLimit(trial) && !trial.stop.asked)) {
+  const meant = trial.stop.asked || trial.name === 'wall-limit';
+  if (seen.timedOut || (endedByItsLimit(trial) && !meant)) {
     return report(
       `did not end within ${trial.maxSeconds} seconds`,
       'End every verb by itself, and keep one epoch on 32 small pictures short on a processor.',

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Finding } from '@trainyard/plugin-sdk';
 import { pathProblem } from '@trainyard/plugin-sdk/archive';
-import type { Trial, Trials } from '../../contract/trials.ts';
+import type { Trial, Trials } from '../../trial/trials.ts';
 import { findingOf, type CheckResult } from '../check.ts';
 
 const ID = 'output-safe';

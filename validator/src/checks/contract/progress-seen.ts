@@ -1,6 +1,6 @@
 import type { Finding } from '@trainyard/plugin-sdk';
-import { trainerEvents } from '../../contract/event-file.ts';
-import { exitCodeOf, type Trials } from '../../contract/trials.ts';
+import { trainerEvents } from '../../trial/event-file.ts';
+import { exitCodeOf, type Trials } from '../../trial/trials.ts';
 import { findingOf, type CheckResult } from '../check.ts';
 
 const ID = 'progress-seen';

@@ -1,7 +1,7 @@
 import type { Finding } from '@trainyard/plugin-sdk';
-import { entryOf, readCheckpointIndex } from '../../contract/checkpoint-file.ts';
-import { trainerEvents } from '../../contract/event-file.ts';
-import { exitCodeOf, exitText, lastWords, type Trials } from '../../contract/trials.ts';
+import { entryOf, readCheckpointIndex } from '../../trial/checkpoint-file.ts';
+import { trainerEvents } from '../../trial/event-file.ts';
+import { exitCodeOf, exitText, lastWords, type Trials } from '../../trial/trials.ts';
 import { findingOf, type CheckResult } from '../check.ts';
 
 const ID = 'resume-continues';

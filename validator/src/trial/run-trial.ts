@@ -1,12 +1,15 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalJson, newId, sha256, type AnyEvent, type Verb } from '@trainyard/plugin-sdk';
 import type { JsonObject } from '@trainyard/plugin-sdk/config';
 import type { Backend } from '@trainyard/runner/backends';
 import { runVerb, type LocalJob } from '@trainyard/runner/work';
+import type { WrittenDataset } from '../data/test-data.ts';
+import { NetworkWatch } from './observe-network.ts';
+import { SmallDisk } from './small-disk.ts';
 import { readEventFile } from './event-file.ts';
 import type { Subject } from './subject.ts';
-import type { WrittenDataset } from './tiny-dataset.ts';
+import { MemoryWatch, Stop } from './watch-trial.ts';
 import type { Trial } from './trials.ts';
 
 /** Seconds that a trial may take before it counts as one that never ends. */
@@ -41,11 +44,38 @@ export interface TrialPlan {
   readonly task?: string;
   readonly model?: string;
   readonly checkpoint?: { readonly path: string; readonly sha256: string };
+  readonly export?: LocalJob['export'];
+  /** Folder of pictures for predict. */
+  readonly pictures?: string;
   /** Job folder of an earlier trial to go on in. */
   readonly resumeIn?: { readonly jobFolder: string; readonly checkpoint: string; readonly step: number };
-  /** Send SIGTERM as soon as it has shown a sign of training. */
-  readonly stopWhenTraining?: boolean;
+  /** Puts more into the job folder before the trainer starts. */
+  readonly prepare?: (jobFolder: string) => Promise<void>;
+  /** Fields of job.json that say something else. */
+  readonly overrides?: Readonly<Record<string, unknown>>;
+  /** Seconds instead of those of the verb. */
+  readonly maxSeconds?: number;
+  /** When to send SIGTERM, or to kill it without a word. */
+  readonly stop?: StopWish;
+  /** In a network where every attempt shows. */
+  readonly observed?: boolean;
+  /** Bytes of a file system of its own for checkpoints/. */
+  readonly smallDisk?: number;
 }
+
+export interface StopWish {
+  readonly how: 'stop' | 'kill';
+  /** Asked at every event; true once is enough. */
+  readonly at?: (event: AnyEvent) => boolean;
+  /** Asked every few milliseconds, for what no event tells. */
+  readonly seen?: (jobFolder: string) => Promise<boolean>;
+}
+
+/** A step was done: from here a checkpoint can be saved. */
+export const WHEN_TRAINING: StopWish = {
+  how: 'stop',
+  at: (event) => !('other' in event) && (event.type === 'metric' || event.type === 'checkpoint'),
+};
 
 export interface TrialDeps {
   readonly backend: Backend;
@@ -62,34 +92,35 @@ const MiB = 1024 * 1024;
 export async function runTrial(deps: TrialDeps, subject: Subject, plan: TrialPlan): Promise<Trial> {
   deps.signal.throwIfAborted();
   const { verb } = plan;
-  const maxSeconds = secondsFor(deps.limits, verb);
-  const stop = new AbortController();
-  const unlisten = follow(deps.signal, stop);
-  let sawTraining = false;
-  const patience =
-    plan.stopWhenTraining === true
-      ? setTimeout(() => stop.abort('stop'), deps.limits.signOfTraining * 1000)
-      : undefined;
+  const maxSeconds = plan.maxSeconds ?? secondsFor(deps.limits, verb);
+  const jobFolder = plan.resumeIn?.jobFolder ?? join(deps.root, `trial-${plan.name}-${newId().slice(-6)}`);
+  await makeFolder(jobFolder, plan);
+  const disk = plan.smallDisk === undefined ? null : await SmallDisk.mount(jobFolder, plan.smallDisk);
+  const network = plan.observed === true ? new NetworkWatch(jobFolder) : null;
+  const walled = network !== null && (await isWalled(deps.backend));
+  const { entrypoint } = subject.manifest;
+  const first = (await network?.entrypoint(entrypoint, walled, subject.environment?.python ?? null)) ?? entrypoint;
+  const stop = new Stop(deps, plan.stop, jobFolder);
+  const memory = new MemoryWatch();
   const out: Buffer[] = [];
   let outBytes = 0;
-  const jobFolder = plan.resumeIn?.jobFolder ?? join(deps.root, `trial-${plan.name}-${newId().slice(-6)}`);
-  if (plan.resumeIn !== undefined) await clearOutput(jobFolder);
   const begun = performance.now();
   try {
     const result = await runVerb({
       backend: deps.backend,
       installation: deps.installation,
-      package: { folder: subject.folder, manifest: subject.manifest },
+      package: { folder: subject.folder, manifest: { ...subject.manifest, entrypoint: first } },
       environment: subject.environment,
       verb,
       job: jobOf(subject, plan),
       root: deps.root,
-      ...(plan.resumeIn === undefined ? {} : { jobFolder }),
+      jobFolder,
       signal: stop.signal,
-      onEvent(event) {
-        if (plan.stopWhenTraining !== true || !showsTraining(event)) return;
-        sawTraining = true;
-        stop.abort('stop');
+      onEvent: (event) => stop.hears(event),
+      onStart(execution) {
+        stop.started(execution);
+        memory.started(execution);
+        network?.started(execution);
       },
       onOutput(stream, bytes) {
         if (stream !== 'stdout' || outBytes > MOST_STDOUT) return;
@@ -114,24 +145,17 @@ export async function runTrial(deps: TrialDeps, subject: Subject, plan: TrialPla
       stdout: Buffer.concat(out).toString('utf8'),
       stderrTail: result.stderrTail,
       jobFolder: result.jobFolder,
-      stop: { asked: stop.signal.aborted, sawTraining },
+      stop: { asked: stop.asked, sawTraining: stop.cameTrue, seconds: stop.secondsSince() },
+      observed: (await network?.end()) ?? null,
+      noDisk: disk?.problem ?? null,
+      peakBytes: memory.peak,
     };
   } finally {
-    clearTimeout(patience);
-    unlisten();
+    memory.end();
+    stop.end();
+    await network?.end();
+    await disk?.unmount();
   }
-}
-
-function follow(signal: AbortSignal, stop: AbortController): () => void {
-  const listener = (): void => stop.abort('validation-ends');
-  signal.addEventListener('abort', listener);
-  return () => signal.removeEventListener('abort', listener);
-}
-
-/** A step was done: from here a checkpoint can be saved. */
-function showsTraining(event: AnyEvent): boolean {
-  if ('other' in event) return false;
-  return event.type === 'metric' || event.type === 'checkpoint';
 }
 
 function secondsFor(limits: TrialLimits, verb: Verb): number {
@@ -139,9 +163,16 @@ function secondsFor(limits: TrialLimits, verb: Verb): number {
   return limits.evaluate;
 }
 
-async function clearOutput(jobFolder: string): Promise<void> {
-  await rm(join(jobFolder, 'output'), { recursive: true, force: true });
-  await mkdir(join(jobFolder, 'output'));
+async function makeFolder(jobFolder: string, plan: TrialPlan): Promise<void> {
+  await mkdir(jobFolder, { recursive: true });
+  if (plan.resumeIn === undefined && plan.dataset !== undefined)
+    await cp(plan.dataset.folder, join(jobFolder, 'dataset'), { recursive: true });
+  await plan.prepare?.(jobFolder);
+}
+
+/** The user namespace of a wall has a network of its own already. */
+async function isWalled(backend: Backend): Promise<boolean> {
+  return (await backend.offers()).some((offer) => offer.wall !== 'none');
 }
 
 function jobOf(subject: Subject, plan: TrialPlan): LocalJob {
@@ -158,5 +189,8 @@ function jobOf(subject: Subject, plan: TrialPlan): LocalJob {
     ...(resumeIn === undefined ? {} : { attempt: 2, resume: { checkpoint: resumeIn.checkpoint, step: resumeIn.step } }),
     ...(plan.checkpoint === undefined ? {} : { checkpoint: plan.checkpoint }),
     ...(plan.verb === 'evaluate' ? { evaluate: { split: 'val' } } : {}),
+    ...(plan.export === undefined ? {} : { export: plan.export }),
+    ...(plan.pictures === undefined ? {} : { predict: { folder: plan.pictures } }),
+    ...(plan.overrides === undefined ? {} : { overrides: plan.overrides }),
   };
 }

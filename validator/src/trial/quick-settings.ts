@@ -1,3 +1,4 @@
+import type { ModelClaim } from '@trainyard/plugin-sdk';
 import { defaultsFor, type ConfigSchema, type Json, type JsonObject } from '@trainyard/plugin-sdk/config';
 
 /** Reserved names of contract.md §4.4 with the value nearest to which a test wants them. */
@@ -5,24 +6,31 @@ const QUICK: Readonly<Record<string, number>> = { epochs: 1, batch: 8, workers: 
 const ENDLESS_EPOCHS = 10_000;
 
 /** Defaults with the common settings turned down as far as the schema allows. Pure. */
-export function quickSettings(schema: ConfigSchema, task: string): JsonObject {
+export function quickSettings(schema: ConfigSchema, task: string, model?: ModelClaim): JsonObject {
   const settings = defaultsFor(schema, task);
   for (const [key, wanted] of Object.entries(QUICK)) {
     if (settings[key] === undefined) continue;
-    const value = nearestAllowed(schema, key, wanted);
+    const value = nearestAllowed(schema, key, key === 'image_size' ? sideFor(model, wanted) : wanted);
     if (value !== null) settings[key] = value;
   }
   return settings;
 }
 
 /** The quick settings without an end; null when nothing says how long to train. */
-export function endlessSettings(schema: ConfigSchema, task: string): JsonObject | null {
-  const settings = quickSettings(schema, task);
+export function endlessSettings(schema: ConfigSchema, task: string, model?: ModelClaim): JsonObject | null {
+  const settings = quickSettings(schema, task, model);
   const epochs = settings['epochs'] === undefined ? null : nearestAllowed(schema, 'epochs', ENDLESS_EPOCHS);
   return epochs === null ? null : { ...settings, epochs };
 }
 
-function nearestAllowed(schema: ConfigSchema, key: string, wanted: number): Json | null {
+/** The side nearest to the wanted one that the model takes. */
+export function sideFor(model: ModelClaim | undefined, wanted: number): number {
+  if (model?.input === undefined) return wanted;
+  const { min, max, step } = model.input;
+  return Math.min(max, Math.ceil(Math.max(min, wanted) / step) * step);
+}
+
+export function nearestAllowed(schema: ConfigSchema, key: string, wanted: number): Json | null {
   const property = schema.properties[key];
   if (property === undefined) return null;
   const types = Array.isArray(property.type) ? property.type : [property.type];

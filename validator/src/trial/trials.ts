@@ -1,9 +1,11 @@
 import type { Verb } from '@trainyard/plugin-sdk';
 import type { Exit } from '@trainyard/runner/backends';
 import type { EventLine } from './event-file.ts';
+import type { OtherSettings } from '../contract/other-settings.ts';
+import type { WrongSetting } from '../contract/wrong-settings.ts';
+import type { DatasetFault } from '../data/dataset-faults.ts';
+import type { TestData } from '../data/test-data.ts';
 import type { Subject } from './subject.ts';
-import type { WrongSetting } from './wrong-settings.ts';
-import type { DatasetFault } from './broken-dataset.ts';
 
 /** One run of the trainer, ended. Its job folder is there until the report is done. */
 export interface Trial {
@@ -20,7 +22,21 @@ export interface Trial {
   readonly stderrTail: string;
   readonly jobFolder: string;
   /** We asked it to stop, after it had shown a sign of training or after waiting long enough. */
-  readonly stop: { readonly asked: boolean; readonly sawTraining: boolean };
+  readonly stop: { readonly asked: boolean; readonly sawTraining: boolean; readonly seconds: number | null };
+  /** Null when nobody watched. */
+  readonly observed: Observation | null;
+  /** Why there was no small disk although one was wanted. */
+  readonly noDisk: string | null;
+  /** Most memory of all its processes together; null where this cannot be seen. */
+  readonly peakBytes: number | null;
+}
+
+/** What was seen of the network of a trial. */
+export interface Observation {
+  /** Names and addresses that it tried to reach. */
+  readonly attempts: readonly string[];
+  /** Why nothing could be seen; null when it could. */
+  readonly unavailable: string | null;
 }
 
 /** Everything that was tried with one package for one task. Checks ask for trials by name; one that never ran is null. */
@@ -32,6 +48,14 @@ export interface Trials {
   readonly cutShort: string | null;
   readonly wrongSettings: readonly WrongSetting[];
   readonly datasetFaults: readonly DatasetFault[];
+  /** What the trainer was given to work on. */
+  readonly data: TestData;
+  /** Settings that differ from the defaults, as they were tried. */
+  readonly otherSettings: OtherSettings;
+  /** Trials that say nothing about the task were made for the first task only. */
+  readonly first: boolean;
+  /** Files outside checkpoints/ and output/ that changed while the trainer ran, by their path from the package, the environment or the job folder. */
+  readonly strayWrites: readonly string[];
   readonly grace: number;
 }
 

@@ -19,9 +19,12 @@ const MOST_BYTES = 4 * 1024 * 1024;
 const PATH = /^checkpoints\/[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /** `checkpoints/index.json`, or in one sentence why there is none. Never throws for what a trainer left. */
-export async function readCheckpointIndex(jobFolder: string): Promise<CheckpointIndex | { problem: string }> {
+export async function readCheckpointIndex(
+  jobFolder: string,
+  folder = 'checkpoints',
+): Promise<CheckpointIndex | { problem: string }> {
   try {
-    const file = await openOutput(jobFolder, 'checkpoints/index.json');
+    const file = await openOutput(jobFolder, `${folder}/index.json`);
     try {
       if ((await file.stat()).size > MOST_BYTES) return { problem: 'checkpoints/index.json is larger than 4 MiB.' };
       return parseIndex(JSON.parse(await file.readFile('utf8')));

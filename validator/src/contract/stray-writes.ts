@@ -1,0 +1,39 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Subject } from '../trial/subject.ts';
+
+/** What a trainer may read and not write: its package and its environment, as size and time of every file. */
+export type FolderSnapshot = ReadonlyMap<string, string>;
+
+const MOST_FILES = 200_000;
+
+export async function snapshotOf(subject: Subject): Promise<FolderSnapshot> {
+  const found = new Map<string, string>();
+  const { python } = subject.environment ?? {};
+  await walk(subject.folder, 'package', found);
+  // …/bin/python → the environment.
+  if (python !== undefined) await walk(resolve(python, '..', '..'), 'environment', found);
+  return found;
+}
+
+async function walk(folder: string, shown: string, found: Map<string, string>): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    if (found.size > MOST_FILES) return;
+    const path = join(folder, entry.name);
+    const name = `${shown}/${entry.name}`;
+    if (entry.isDirectory()) await walk(path, name, found);
+    else if (entry.isFile()) {
+      const info = await stat(path).catch(() => null);
+      if (info !== null) found.set(name, `${info.size} ${info.mtimeMs}`);
+    }
+  }
+}
+
+/** Files that are new, gone or different, by the name of the folder they are in. */
+export async function changedFiles(subject: Subject, before: FolderSnapshot): Promise<string[]> {
+  const after = await snapshotOf(subject);
+  const changed = [...after].filter(([path, state]) => before.get(path) !== state).map(([path]) => path);
+  const gone = [...before.keys()].filter((path) => !after.has(path));
+  return [...changed, ...gone].sort();
+}
