@@ -1,0 +1,1 @@
+"""Trains vision models of the transformers library under Trainyard's contract."""
