@@ -1,17 +1,22 @@
-import { newId, Problem, snapshotDigest, type ProblemError } from '@trainyard/plugin-sdk';
-import {
-  assignSplits,
-  imageProblem,
-  imageTypeOf,
-  readImageFolder,
-  type FolderReading,
-  type SplitName,
-} from '@trainyard/plugin-sdk/dataset';
+import { createReadStream } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { createInterface } from 'node:readline';
+import { newId, snapshotDigest, type DatasetFormat, type TaskId } from '@trainyard/plugin-sdk';
+import { imageTypeOf, SPLIT_SEED } from '@trainyard/plugin-sdk/dataset';
 import { recordAudit, type AuditCaller } from '../audit/record-audit.ts';
-import { recordBlobs, recordUnused } from '../blobs/record-blob.ts';
-import { inTransaction } from '../platform/transaction.ts';
+import { recordBlobs } from '../blobs/record-blob.ts';
+import { inTransaction, type Tx } from '../platform/transaction.ts';
 import type { DatasetDeps } from './deps.ts';
 import type { UploadEntry } from './read-upload.ts';
+import { refuseInspected, warningsOf, type Warning } from './say-findings.ts';
+import { VIEW_FILE, viewText } from './snapshot-file.ts';
+import { stageUpload } from './stage-upload.ts';
+import { runWork, withWorkFolder } from './work/run-work.ts';
+import { ITEMS, type Inspected, type ItemRow, type ResultFile, type WorkFile } from './work/work-request.ts';
+
+export { SPLIT_SEED };
 
 export interface NewDataset {
   readonly name: string;
@@ -21,192 +26,18 @@ export interface NewDataset {
   readonly visibility: 'private' | 'public';
   readonly sample: boolean;
   readonly createdBy: string;
+  /** What the person said, where the upload could be either. */
+  readonly task?: TaskId;
+  readonly format?: DatasetFormat;
 }
 export interface CreatedDataset {
   readonly dataset: string;
-  readonly warnings: { code: string; message: string }[];
-}
-
-interface StoredFile {
-  readonly sha256: string;
-  readonly bytes: number;
-  readonly problem: string | null;
-}
-interface SnapshotFile {
-  readonly path: string;
-  readonly split: string;
-  readonly class: number | null;
-  readonly sha256: string;
-  readonly bytes: number;
-}
-
-export const SPLIT_SEED = 42;
-const PARALLEL_WRITES = 16;
-const MAX_SMALL_FILE = 4 * 1024 * 1024;
-const MAX_FILES = 200_000;
-
-/** Passes bytes on while keeping the first and last ones, so that a broken picture is found in the one pass that stores it. */
-class Edges {
-  head: Buffer = Buffer.alloc(0);
-  tail: Buffer = Buffer.alloc(0);
-  async *through(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-    for await (const chunk of source) {
-      if (this.head.length < 32) this.head = Buffer.concat([this.head, chunk.subarray(0, 32 - this.head.length)]);
-      this.tail =
-        chunk.byteLength >= 64 ? Buffer.from(chunk.subarray(-64)) : Buffer.concat([this.tail, chunk]).subarray(-64);
-      yield chunk;
-    }
-  }
-}
-
-/** Stores every picture by digest. Small files are written side by side: one after the other would wait for the disk at each. */
-async function storeFiles(deps: DatasetDeps, entries: AsyncIterable<UploadEntry>): Promise<Map<string, StoredFile>> {
-  const stored = new Map<string, StoredFile>();
-  const going = new Set<Promise<void>>();
-  async function store(path: string, source: AsyncIterable<Uint8Array>): Promise<void> {
-    const edges = new Edges();
-    const blob = await deps.blobs.put('datasets', edges.through(source));
-    stored.set(path, { ...blob, problem: blob.bytes === 0 ? 'is empty' : imageProblem(path, edges.head, edges.tail) });
-  }
-  try {
-    for await (const entry of entries) {
-      if (stored.size + going.size > MAX_FILES)
-        throw new Problem('too-large', {
-          detail: `More than ${MAX_FILES} files.`,
-          fix: 'Upload fewer files at a time.',
-        });
-      if (imageTypeOf(entry.path) === null) {
-        for await (const _chunk of entry.stream) void _chunk;
-        continue;
-      }
-      const parts: Uint8Array[] = [];
-      let size = 0;
-      const iterator = entry.stream[Symbol.asyncIterator]();
-      let next = await iterator.next();
-      while (next.done !== true && size < MAX_SMALL_FILE) {
-        parts.push(next.value);
-        size += next.value.byteLength;
-        next = await iterator.next();
-      }
-      if (next.done !== true) {
-        const first = next.value;
-        await store(
-          entry.path,
-          (async function* () {
-            yield* parts;
-            yield first;
-            for (let rest = await iterator.next(); rest.done !== true; rest = await iterator.next()) yield rest.value;
-          })(),
-        );
-        continue;
-      }
-      const work = store(
-        entry.path,
-        (async function* () {
-          yield* parts;
-        })(),
-      ).finally(() => going.delete(work));
-      work.catch(() => undefined);
-      going.add(work);
-      if (going.size >= PARALLEL_WRITES) await Promise.race(going);
-    }
-    await Promise.all(going);
-    return stored;
-  } catch (error) {
-    await Promise.allSettled(going);
-    await inTransaction(deps.db, (tx) => recordUnused(tx, 'datasets', [...stored.values()])).catch(() => undefined);
-    throw error;
-  }
-}
-
-function refuse(reading: FolderReading, stored: ReadonlyMap<string, StoredFile>): void {
-  const errors: ProblemError[] = [
-    ...reading.problems.map((problem) => ({
-      file: problem.path,
-      code: 'dataset.format',
-      message: `${problem.path === '' ? 'The upload:' : problem.path} ${problem.message}`,
-      fix: problem.fix,
-    })),
-    ...[...stored].flatMap(([path, file]) =>
-      file.problem === null
-        ? []
-        : [
-            {
-              file: path,
-              code: 'dataset.corrupt_image',
-              message: `${path} ${file.problem}`,
-              fix: 'Replace or remove this picture.',
-            },
-          ],
-    ),
-  ];
-  const first = errors[0];
-  if (first === undefined) return;
-  throw new Problem('dataset-invalid', {
-    detail: errors.length === 1 ? `${first.message}.` : `${first.message} (and ${errors.length - 1} more).`,
-    fix: first.fix ?? '',
-    errors: errors.slice(0, 200),
-  });
-}
-
-function placeFiles(
-  reading: FolderReading,
-  stored: ReadonlyMap<string, StoredFile>,
-): { files: SnapshotFile[]; method: 'given' | 'auto'; overlap: number } {
-  const auto = assignSplits(
-    reading.images,
-    { class: (image) => image.class, path: (image) => `${image.class}/${image.file}` },
-    SPLIT_SEED,
-  );
-  // Train and val given or nothing given: a lone train folder is split as well.
-  const hasVal = reading.images.some((image) => image.split === 'val');
-  const files: SnapshotFile[] = [];
-  const sides = new Map<string, Set<string>>();
-  for (const image of reading.images) {
-    const file = stored.get(image.source);
-    if (file === undefined) continue;
-    const split: SplitName =
-      reading.splitsGiven && (hasVal || image.split === 'test')
-        ? (image.split ?? 'train')
-        : (auto.get(image) ?? 'train');
-    files.push({
-      path: `${split}/${image.class}/${image.file}`,
-      split,
-      class: reading.classes.indexOf(image.class),
-      sha256: file.sha256,
-      bytes: file.bytes,
-    });
-    sides.set(file.sha256, (sides.get(file.sha256) ?? new Set()).add(split));
-  }
-  files.sort((a, b) => (a.path < b.path ? -1 : 1));
-  return {
-    files,
-    method: reading.splitsGiven && hasVal ? 'given' : 'auto',
-    overlap: [...sides.values()].filter((splits) => splits.size > 1).length,
-  };
-}
-
-async function listFiles(deps: DatasetDeps, files: readonly SnapshotFile[]): Promise<SnapshotFile[]> {
-  const lists: SnapshotFile[] = [];
-  for (const split of new Set(files.map((file) => file.split))) {
-    const text = files
-      .filter((file) => file.split === split)
-      .map((file) => `${file.path}\n`)
-      .join('');
-    const blob = await deps.blobs.put(
-      'datasets',
-      (async function* () {
-        yield Buffer.from(text);
-      })(),
-    );
-    lists.push({ path: `${split}.txt`, split: '', class: null, sha256: blob.sha256, bytes: blob.bytes });
-  }
-  return lists;
+  readonly warnings: Warning[];
 }
 
 /**
- * A dataset with its first snapshot, from folders of pictures. Bytes first, then one transaction; anything wrong with a picture or the layout refuses the
- * whole upload with every problem named, and leaves no row behind (bytes nobody uses are collected later).
+ * A dataset with its first snapshot, from files in any of the seven formats. Bytes first, then one transaction; anything wrong refuses the whole
+ * upload with every problem named, and leaves neither a row nor a byte behind.
  */
 export async function createDataset(
   deps: DatasetDeps,
@@ -214,26 +45,45 @@ export async function createDataset(
   input: NewDataset,
   entries: AsyncIterable<UploadEntry>,
 ): Promise<CreatedDataset> {
-  const stored = await storeFiles(deps, entries);
-  const reading = readImageFolder([...stored.keys()]);
-  try {
-    refuse(reading, stored);
-  } catch (error) {
-    await inTransaction(deps.db, (tx) => recordUnused(tx, 'datasets', [...stored.values()]));
-    throw error;
+  return withWorkFolder(deps.scratch, async (folder) => {
+    const { files, ignored } = await stageUpload(folder, entries);
+    return addDataset(deps, caller, input, { folder, files, ignored, readable: [], how: 'move' });
+  });
+}
+
+export interface ToAdd {
+  /** Of the work; removed by the caller. */
+  readonly folder: string;
+  readonly files: readonly WorkFile[];
+  readonly ignored: readonly string[];
+  /** Folders of `files` outside `folder`. */
+  readonly readable: readonly string[];
+  /** Whether files outside the work are taken over or shared. */
+  readonly how: 'move' | 'link';
+}
+
+/** Inspects files that lie on this machine and makes a dataset of them. */
+export async function addDataset(
+  deps: DatasetDeps,
+  caller: AuditCaller,
+  input: NewDataset,
+  { folder, files, ignored, readable, how }: ToAdd,
+): Promise<CreatedDataset & { shared: Readonly<Record<string, number>> }> {
+  const wish = {
+    name: input.name,
+    ...(input.task === undefined ? {} : { task: input.task }),
+    ...(input.format === undefined ? {} : { format: input.format }),
+  };
+  const found = await runWork(folder, { kind: 'inspect', files, wish }, readable);
+  const inspected = refuseInspected(found);
+  const content = [...inspected.files, await writeView(folder, inspected)];
+  const shared: Record<string, number> = {};
+  for (const file of content) {
+    const done = await deps.blobs.adopt('datasets', file.file, file, file.made ? 'move' : how);
+    if (!file.made) shared[done] = (shared[done] ?? 0) + 1;
   }
-  const placed = placeFiles(reading, stored);
-  const files = [...placed.files, ...(await listFiles(deps, placed.files))];
-  const digest = snapshotDigest(files);
-  const counts = Map.groupBy(placed.files, (file) => file.split);
-  const classes = reading.classes.map((name, index) => ({
-    index,
-    name,
-    dir: name,
-    count: placed.files.filter((file) => file.class === index).length,
-  }));
+  const warnings = warningsOf(inspected, ignored);
   const dataset = newId();
-  const snapshot = newId();
   await inTransaction(deps.db, async (tx) => {
     await tx.query(
       'insert into dataset (id, organization_id, name, visibility, license, description, sample, created_by) values ($1, $2, $3, $4, $5, $6, $7, $8)',
@@ -248,52 +98,105 @@ export async function createDataset(
         input.createdBy,
       ],
     );
-    await tx.query(
-      `insert into snapshot (id, dataset, number, digest, format, task, classes, splits, split_method, files, bytes) values ($1, $2, 1, $3, 'imagefolder@1', 'classify', $4, $5, $6, $7, $8)`,
-      [
-        snapshot,
-        dataset,
-        digest,
-        JSON.stringify(classes),
-        JSON.stringify(
-          [...counts]
-            .map(([name, items]) => ({ name, count: items.length }))
-            .sort((a, b) => (a.name < b.name ? 1 : -1)),
-        ),
-        placed.method,
-        placed.files.length,
-        placed.files.reduce((sum, file) => sum + file.bytes, 0),
-      ],
-    );
-    await tx.query(
-      'insert into snapshot_file (snapshot, path, split, class, sha256, bytes) select $1, * from unnest($2::text[], $3::text[], $4::int[], $5::text[], $6::bigint[])',
-      [
-        snapshot,
-        files.map((file) => file.path),
-        files.map((file) => file.split),
-        files.map((file) => file.class),
-        files.map((file) => file.sha256),
-        files.map((file) => file.bytes),
-      ],
-    );
-    await recordBlobs(tx, 'datasets', files, { organizationId: input.organizationId, kind: 'snapshot', id: snapshot });
-    await recordAudit(tx, caller, 'dataset.created', dataset, { name: input.name, digest, files: placed.files.length });
+    const { snapshot, digest } = await insertSnapshot(tx, dataset, inspected, content, warnings);
+    await insertFiles(tx, snapshot, content, join(folder, ITEMS));
+    await recordBlobs(tx, 'datasets', content, {
+      organizationId: input.organizationId,
+      kind: 'snapshot',
+      id: snapshot,
+    });
+    await recordAudit(tx, caller, 'dataset.created', dataset, { name: input.name, digest, files: inspected.images });
   });
-  const warnings: CreatedDataset['warnings'] = [];
-  if (reading.ignored.length > 0)
-    warnings.push({
-      code: 'files-ignored',
-      message: `${reading.ignored.length} files are no pictures and were left out, such as ${reading.ignored[0]}.`,
-    });
-  if (placed.overlap > 0)
-    warnings.push({
-      code: 'split-overlap',
-      message: `${placed.overlap} pictures are in more than one split, so results may look better than they are.`,
-    });
-  for (const item of classes) {
-    const inVal = placed.files.some((file) => file.class === item.index && file.split === 'val');
-    if (!inVal)
-      warnings.push({ code: 'class_missing_in_val', message: `The class ${item.name} has no picture in val.` });
+  return { dataset, warnings, shared };
+}
+
+async function writeView(folder: string, { file }: Inspected): Promise<ResultFile> {
+  const text = Buffer.from(viewText(file));
+  const at = join(folder, VIEW_FILE);
+  await writeFile(at, text);
+  return {
+    path: VIEW_FILE,
+    file: at,
+    bytes: text.length,
+    sha256: createHash('sha256').update(text).digest('hex'),
+    made: true,
+  };
+}
+
+async function insertSnapshot(
+  tx: Tx,
+  dataset: string,
+  inspected: Inspected,
+  content: readonly ResultFile[],
+  warnings: readonly Warning[],
+): Promise<{ snapshot: string; digest: string }> {
+  const { file, counts } = inspected;
+  const snapshot = newId();
+  const digest = snapshotDigest(content);
+  const pictures = content.filter(({ path }) => imageTypeOf(path) !== null);
+  await tx.query(
+    `insert into snapshot (id, dataset, number, digest, format, task, classes, splits, split_method, files, bytes, keypoints, layout, labels, because, warnings)
+     values ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+    [
+      snapshot,
+      dataset,
+      digest,
+      file.format,
+      file.task,
+      JSON.stringify(file.classes.map((entry, at) => ({ ...entry, count: 0, ...counts[at] }))),
+      JSON.stringify(Object.entries(file.splits).map(([name, { count }]) => ({ name, count }))),
+      inspected.method,
+      inspected.images,
+      pictures.reduce((sum, { bytes }) => sum + bytes, 0),
+      file.keypoints === undefined ? null : JSON.stringify(file.keypoints),
+      JSON.stringify(file.splits),
+      inspected.labels,
+      inspected.because,
+      JSON.stringify(warnings),
+    ],
+  );
+  return { snapshot, digest };
+}
+
+const BATCH = 1000;
+
+/** Labels come line by line, so that a million of them are never held at once. */
+async function insertFiles(tx: Tx, snapshot: string, content: readonly ResultFile[], items: string): Promise<void> {
+  const left = new Map(content.map((file) => [file.path, file]));
+  let batch: { file: ResultFile; item: ItemRow | null }[] = [];
+  async function flush(): Promise<void> {
+    if (batch.length === 0) return;
+    await tx.query(
+      `insert into snapshot_file (snapshot, path, split, class, sha256, bytes, width, height, classes, labels)
+       select $1, path, split, class, sha256, bytes, width, height, classes, labels
+       from jsonb_to_recordset($2::jsonb) as r(path text, split text, class int, sha256 text, bytes bigint, width int, height int, classes int[], labels jsonb)`,
+      [
+        snapshot,
+        JSON.stringify(
+          batch.map(({ file: { path, sha256, bytes }, item }) => ({
+            ...{ path, sha256, bytes },
+            split: item?.split ?? '',
+            class: item?.classes.length === 1 ? item.classes[0] : null,
+            ...(item === null
+              ? {}
+              : { width: item.width, height: item.height, classes: item.classes, labels: item.labels }),
+          })),
+        ),
+      ],
+    );
+    batch = [];
   }
-  return { dataset, warnings };
+  for await (const line of createInterface({ input: createReadStream(items) })) {
+    const item = JSON.parse(line) as ItemRow;
+    const file = left.get(item.path);
+    if (file === undefined) continue;
+    left.delete(item.path);
+    batch.push({ file, item });
+    if (batch.length >= BATCH) await flush();
+  }
+  for (const file of left.values()) {
+    batch.push({ file, item: null });
+    if (batch.length >= BATCH) await flush();
+  }
+  await flush();
 }

@@ -1,10 +1,13 @@
 import type { ByteReply, DatasetShape, getDataset, listImages, SnapshotShape } from '@trainyard/plugin-sdk/api';
-import { imageTypeOf } from '@trainyard/plugin-sdk/dataset';
+import { besidePath, imageTypeOf } from '@trainyard/plugin-sdk/dataset';
 import { canChange, canRead, isAdmin, notFound, requireRead } from '../platform/access.ts';
 import { decodeCursor, pageOf } from '../platform/page.ts';
 import type { Principal } from '../platform/principal.ts';
 import { query, type Queryable } from '../platform/sql.ts';
 import type { DatasetDeps } from './deps.ts';
+import { waysFrom } from './ensure-view.ts';
+import { classColour, maskOverlay } from './mask-overlay.ts';
+import { datasetFileOf, type StoredDataset } from './snapshot-file.ts';
 
 interface SnapshotRow {
   id: string;
@@ -18,6 +21,10 @@ interface SnapshotRow {
   classes: SnapshotShape['classes'];
   splits: SnapshotShape['splits'];
   split_method: string;
+  keypoints: StoredDataset['keypoints'];
+  labels: number | null;
+  because: string | null;
+  warnings: SnapshotShape['warnings'];
 }
 interface DatasetRow {
   id: string;
@@ -45,6 +52,10 @@ function toSnapshot(row: Omit<SnapshotRow, 'created_at'> & { created_at: Date | 
     classes: row.classes,
     splits: row.splits,
     splitMethod: row.split_method,
+    keypoints: row.keypoints == null ? null : { names: row.keypoints.names, skeleton: row.keypoints.skeleton ?? [] },
+    labels: row.labels,
+    because: row.because,
+    warnings: row.warnings,
   };
 }
 function toDataset(row: DatasetRow, principal: Principal): DatasetShape {
@@ -121,16 +132,19 @@ export async function readDataset(deps: DatasetDeps, principal: Principal, id: s
   return {
     dataset: toDataset(row, principal),
     snapshots: snapshots.map(toSnapshot),
+    conversions: row.newest === null ? [] : waysFrom(row.newest),
     runs: runs
       .filter((run) => canRead(principal, { organizationId: run.organization_id, visibility: run.visibility }))
       .map(({ id: run, name, state }) => ({ id: run, name, state })),
   };
 }
 
-async function requireSnapshot(deps: DatasetDeps, principal: Principal, snapshot: string): Promise<string> {
-  const [row] = await query<{ id: string; organization_id: string; visibility: string }>(
+type SnapshotOf = StoredDataset & { readonly id: string; readonly name: string; readonly license: string | null };
+
+export async function requireSnapshot(deps: DatasetDeps, principal: Principal, snapshot: string): Promise<SnapshotOf> {
+  const [row] = await query<SnapshotOf & { organization_id: string; visibility: string }>(
     deps.db.pool,
-    'select s.id, d.organization_id, d.visibility from snapshot s join dataset d on d.id = s.dataset where s.id::text = $1 and d.deleted_at is null',
+    'select s.*, d.name, d.license, d.organization_id, d.visibility from snapshot s join dataset d on d.id = s.dataset where s.id::text = $1 and d.deleted_at is null',
     [snapshot],
   );
   requireRead(
@@ -139,7 +153,7 @@ async function requireSnapshot(deps: DatasetDeps, principal: Principal, snapshot
     'snapshot',
   );
   if (row === undefined) throw notFound('snapshot');
-  return row.id;
+  return row;
 }
 
 type Images = NonNullable<(typeof listImages)['types']>['output'];
@@ -148,30 +162,64 @@ export async function readImages(
   principal: Principal,
   input: { snapshot: string; split?: string; class?: number; cursor?: string; limit?: number },
 ): Promise<Images> {
-  const snapshot = await requireSnapshot(deps, principal, input.snapshot);
+  const { id: snapshot } = await requireSnapshot(deps, principal, input.snapshot);
   const limit = input.limit ?? 60;
   const after = decodeCursor(input.cursor, 1);
   const rows = await query<Images['items'][number]>(
     deps.db.pool,
-    `select path, split, class, bytes, sha256 from snapshot_file where snapshot = $1 and split <> '' and ($2::text is null or split = $2) and ($3::int is null or class = $3) and ($4::text is null or path > $4)
+    `select path, split, class, bytes, sha256, width, height, coalesce(classes, array_remove(array[class], null)) as classes, coalesce(labels, '[]') as labels
+     from snapshot_file where snapshot = $1 and split <> '' and ($2::text is null or split = $2) and ($3::int is null or class = $3 or $3 = any(classes)) and ($4::text is null or path > $4)
      order by path limit $5`,
     [snapshot, input.split ?? null, input.class ?? null, after?.[0] ?? null, limit + 1],
   );
   return pageOf(rows, limit, (row) => [row.path]);
 }
 
+/** A stored picture; of a mask only the header is rewritten, so that a browser can lay it over. */
 export async function readImage(
   deps: DatasetDeps,
   principal: Principal,
-  input: { snapshot: string; path: string },
+  input: { snapshot: string; path: string; layer?: string },
 ): Promise<ByteReply> {
   const snapshot = await requireSnapshot(deps, principal, input.snapshot);
-  const [row] = await query<{ sha256: string; bytes: number }>(
+  const rows = await query<{ path: string; split: string; sha256: string; bytes: number }>(
     deps.db.pool,
-    `select sha256, bytes from snapshot_file where snapshot = $1 and path = $2 and split <> ''`,
-    [snapshot, input.path],
+    'select path, split, sha256, bytes from snapshot_file where snapshot = $1 and path = any($2)',
+    [snapshot.id, [input.path, maskPath(snapshot, input.path)]],
   );
+  const row = rows.find(({ path, split }) => path === input.path && split !== '');
   const type = imageTypeOf(input.path);
   if (row === undefined || type === null) throw notFound('picture');
-  return { stream: await deps.blobs.read('datasets', row.sha256), mediaType: type, bytes: row.bytes, etag: row.sha256 };
+  if (input.layer !== 'mask')
+    return {
+      stream: await deps.blobs.read('datasets', row.sha256),
+      mediaType: type,
+      bytes: row.bytes,
+      etag: row.sha256,
+    };
+  const mask = rows.find(({ path }) => path !== input.path);
+  if (mask === undefined || mask.bytes > MOST_MASK) throw notFound('mask');
+  const parts: Uint8Array[] = [];
+  for await (const part of await deps.blobs.read('datasets', mask.sha256)) parts.push(part);
+  const colours = snapshot.classes.map(({ index, name, color }) =>
+    name.toLowerCase() === 'background' ? null : classColour(index, color),
+  );
+  const bytes = maskOverlay(Buffer.concat(parts), colours);
+  if (bytes === null) throw notFound('mask');
+  return {
+    stream: (async function* () {
+      yield bytes;
+    })(),
+    mediaType: 'image/png',
+    bytes: bytes.length,
+    etag: `${mask.sha256}-mask`,
+  };
+}
+
+const MOST_MASK = 32 * 1024 * 1024;
+
+function maskPath(snapshot: SnapshotOf, image: string): string {
+  const file = datasetFileOf(snapshot, { ...snapshot, snapshot: snapshot.id });
+  const split = Object.entries(file.splits).find(([, { images }]) => image.startsWith(`${images}/`))?.[0] ?? '';
+  return besidePath(file, split, image, 'masks', 'png');
 }

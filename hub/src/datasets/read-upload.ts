@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
 import { errorsFromFindings, Problem } from '@trainyard/plugin-sdk';
 import { DATASET_LIMITS, indexZip, iterateTarGz, readZipEntry, type ArchiveFault } from '@trainyard/plugin-sdk/archive';
 
@@ -46,6 +47,18 @@ async function* zipEntries(path: string): AsyncIterable<UploadEntry> {
   for (const entry of index.entries) yield { path: entry.path, stream: readZipEntry(path, entry) };
 }
 
+/** The mark of a tar header; plain tar goes through the reader of packed ones. */
+async function isTar(path: string): Promise<boolean> {
+  const file = await open(path, 'r');
+  const mark = Buffer.alloc(5);
+  try {
+    await file.read(mark, 0, 5, 257);
+  } finally {
+    await file.close();
+  }
+  return mark.toString('latin1') === 'ustar';
+}
+
 /** Files of an archive, recognised by its first bytes and never by its name. Nothing is unpacked to disk under its own name. */
 export async function* archiveEntries(path: string): AsyncIterable<UploadEntry> {
   const file = await open(path, 'r');
@@ -58,9 +71,11 @@ export async function* archiveEntries(path: string): AsyncIterable<UploadEntry> 
   try {
     if (head.readUInt32BE(0) === 0x504b0304 || head.readUInt32BE(0) === 0x504b0506) yield* zipEntries(path);
     else if (head[0] === 0x1f && head[1] === 0x8b) yield* iterateTarGz(createReadStream(path), DATASET_LIMITS);
+    else if (await isTar(path))
+      yield* iterateTarGz(createReadStream(path).pipe(createGzip({ level: 0 })), DATASET_LIMITS);
     else
       throw new Problem('unsupported-media', {
-        detail: 'This is neither a .zip nor a .tar.gz archive.',
+        detail: 'This is neither a .zip nor a .tar or .tar.gz archive.',
         fix: 'Pack the folder of pictures as .zip, or choose the folder itself.',
       });
   } catch (error) {

@@ -5,7 +5,8 @@ import { Problem } from '@trainyard/plugin-sdk';
 export type Ticket =
   | { readonly m: 'GET'; readonly digest: string; readonly name: string; readonly type: string; readonly exp: number }
   | { readonly m: 'PUT'; readonly digest: string; readonly bytes: number; readonly exp: number }
-  | { readonly m: 'SNAPSHOT'; readonly snapshot: string; readonly exp: number };
+  /** `digest`: of the snapshot, or of a view of it in another format. */
+  | { readonly m: 'SNAPSHOT'; readonly snapshot: string; readonly digest?: string; readonly exp: number };
 
 function signature(secret: string, payload: string): Buffer {
   return createHmac('sha256', secret).update(payload).digest();

@@ -17,6 +17,8 @@ export interface ClassCount {
 }
 export interface Inspection {
   readonly plan: UploadPlan;
+  /** The folder around the dataset, with its slash; before every path of `plan.from`. */
+  readonly root: string;
   /** The planned dataset under canonical paths. */
   readonly source: DatasetSource;
   readonly file: DatasetFile;
@@ -42,7 +44,8 @@ export async function inspectUpload(
   const plan = await planUpload(paths, upload, wish);
   if (!('file' in plan)) return plan;
   const turned: string[] = [];
-  const planned = plannedSource(plan, upload, rootOf(plan));
+  const root = rootOf(plan);
+  const planned = plannedSource(plan, upload, root);
   const source: DatasetSource = {
     ...planned,
     ends: async (path) => {
@@ -73,6 +76,7 @@ export async function inspectUpload(
   const findings = [...own, ...checked].sort((a, b) => Number(a.severity !== 'error') - Number(b.severity !== 'error'));
   return {
     plan,
+    root,
     source: planned,
     file: plan.file,
     findings: findings.slice(0, LIMIT),
