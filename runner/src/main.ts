@@ -10,7 +10,7 @@ import { readConfig, type RunnerConfig } from './config.ts';
 import { openEnvironments } from './handlers/local-environments.ts';
 import { prepareHandler } from './handlers/prepare.ts';
 import { runVerbHandler } from './handlers/run-verb.ts';
-import { verifyExport } from './handlers/verify-export.ts';
+import { exportVerifier } from './handlers/verify-export.ts';
 import { readIdentity } from './runner-identity.ts';
 import { executionName } from '@trainyard/plugin-sdk';
 import { openDatasetStore } from './work/dataset-store.ts';
@@ -50,7 +50,7 @@ async function runAt(home: string, config: RunnerConfig, signal: AbortSignal, lo
     packages,
     environments,
     datasets: openDatasetStore(join(home, 'datasets')),
-    verifyExport,
+    verifyExport: exportVerifier(join(home, 'environments')),
     jobs: join(home, 'jobs'),
     silenceSeconds: config.silenceSeconds,
   });

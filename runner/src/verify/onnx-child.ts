@@ -1,16 +1,16 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { NpyArray } from '@trainyard/plugin-sdk/export';
-import { checkParity, Unverifiable, type OnnxRuntime } from './onnx-parity.ts';
+import { checkParity, Refuted, Undecided, type OnnxRuntime } from './onnx-parity.ts';
 
-/** Started by verify-onnx.ts: `node onnx-child.ts <export folder> [tolerance]`. Answers one line of JSON on descriptor 3. */
+/** Started by onnx-check.ts: `node onnx-child.ts <export folder> [tolerance]`. Answers one line of JSON on descriptor 3. */
 
 async function loadRuntime(): Promise<OnnxRuntime | null> {
   const ort = await import('onnxruntime-node').catch(() => null);
   if (ort === null) return null;
   const options = {
     executionProviders: ['cpu'],
-    intraOpNumThreads: 2,
+    intraOpNumThreads: 1,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
   } as const;
@@ -49,7 +49,7 @@ async function loadRuntime(): Promise<OnnxRuntime | null> {
         BigInt64Array.from(data, (value) => BigInt(Math.trunc(value))),
         shape,
       );
-    throw new Unverifiable(`The input has the type ${dtype}, which cannot be fed here.`);
+    throw new Undecided(`The input has the type ${dtype}, which cannot be fed here.`);
   }
 }
 
@@ -58,24 +58,23 @@ function installedVersion(): string {
   return /"version":\s*"([^"]+)"/.exec(text)?.[1] ?? '';
 }
 
-async function main(): Promise<unknown> {
+async function main(): Promise<Record<string, unknown>> {
   const [, , folder = '', tolerance] = process.argv;
   const runtime = await loadRuntime();
-  if (runtime === null) return { checked: false, reason: 'onnxruntime-node is not installed on this machine.' };
+  if (runtime === null) return { state: 'declared', reason: 'onnxruntime-node is not installed on this machine.' };
+  const { version } = runtime;
   try {
-    return {
-      checked: true,
-      ...(await checkParity(folder, tolerance === undefined ? undefined : Number(tolerance), runtime)),
-    };
+    return await checkParity(folder, tolerance === undefined ? undefined : Number(tolerance), runtime);
   } catch (error) {
-    const reason =
-      error instanceof Unverifiable ? error.message : `The model cannot be run: ${String(error).split('\n')[0]}`;
-    return { checked: true, passed: false, reason, runtime: runtime.version };
+    if (error instanceof Undecided) return { state: 'declared', runtime: version, reason: error.message };
+    if (error instanceof Refuted)
+      return { state: 'refuted', check: error.check, runtime: version, reason: error.message };
+    const reason = `The model cannot be run: ${String(error).split('\n')[0]}`;
+    return { state: 'refuted', check: 'export-loads', runtime: version, reason };
   }
 }
 
-const answer = Buffer.from(
-  `${JSON.stringify(await main(), (_, value) => (value === Infinity ? 'Infinity' : value))}\n`,
-);
+// JSON knows no infinity: null stands for it.
+const answer = Buffer.from(`${JSON.stringify(await main())}\n`);
 for (let sent = 0; sent < answer.length;) sent += writeSync(3, answer, sent);
 process.exit(0);
