@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { cpSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import type * as Onnx from 'onnxruntime-node';
 import { decodePng } from '../src/trainer/png.ts';
-import { metadataDigest, parseExportMetadata, readNpy, readOnnx } from '../src/export/index.ts';
+import { metadataDigest, parseExportMetadata, readNpy, readOnnx, wrapperDigests } from '../src/export/index.ts';
 import { isObject, listAt, numberAt, textAt } from '../src/trainer/json-value.ts';
 import { loadNet } from './src/net-files.ts';
 import { toInput } from './src/preprocess.ts';
-import { sha256Hex } from '../src/trainer/stored-files.ts';
+import { digestFolder, sha256Hex } from '../src/trainer/stored-files.ts';
 import { JobFolder, writeDigits } from './job-folder.ts';
 
 const runtime: typeof Onnx = createRequire(import.meta.url)('onnxruntime-node');
@@ -70,6 +71,17 @@ for (const model of ['mlp-small', 'conv-small']) {
     assert.ok(output.every((value, at) => Math.abs(value - (run[at] ?? NaN)) < 1e-4));
     const expected = job.json('output/export/selftest/expected.json');
     assert.equal(numberAt(listAt(expected, 'classes')[0], 'class'), output.indexOf(Math.max(...output)));
+
+    const checked = spawnSync(process.execPath, [job.file('output/export/runtime/ts/selftest.js')], {
+      encoding: 'utf8',
+    });
+    assert.equal(checked.status, 0, checked.stderr);
+    const carried = digestFolder(job.file('output/export/runtime')).files;
+    assert.deepEqual(
+      carried,
+      wrapperDigests().toSorted((a, b) => (a.path < b.path ? -1 : 1)),
+    );
+    assert.deepEqual([...new Set(carried.map((file) => file.path.split('/')[0]))], ['cpp', 'python', 'ts']);
 
     cpSync(job.file('output/export'), job.file('input/model'), { recursive: true });
     const answers: unknown[] = [];

@@ -103,7 +103,9 @@ function readme(model: string, side: number, labels: readonly string[]): string 
 2. Compute (value / 255 - 0.5) / 0.5.
 3. Run the model; softmax of the logits gives the scores. Line n of \`labels.txt\` names class n.
 
-\`metadata.json\` says the same for programs. \`selftest/\` holds a drawing, the input tensor made of it, the checkpoint's output and the expected
-answer. The trainer compared the file, read back with its own reader, with the checkpoint; it ran no other runtime.
+\`metadata.json\` says the same for programs. \`runtime/\` holds programs in Python, JavaScript and C++ that read it:
+\`python runtime/python/predict.py IMAGE\`, \`node runtime/ts/selftest.js\`.
+
+\`selftest/\` holds a drawing, the input tensor made of it, the checkpoint's output and the expected answer. The trainer compared the file, read back with its own reader, with the checkpoint; it ran no other runtime.
 `;
 }

@@ -197,7 +197,9 @@ function newFrame(picture) {
   const { width, height, data } = picture;
   const channels = data.length / (width * height);
   if (!(width > 0 && height > 0) || (channels !== 3 && channels !== 4))
-    throw new BundleError(`the picture must be RGB or RGBA bytes; ${data.length} bytes are not ${width} × ${height} of them`);
+    throw new BundleError(
+      `the picture must be RGB or RGBA bytes; ${data.length} bytes are not ${width} × ${height} of them`,
+    );
   return { width, height, size: { width, height }, channels, data, scale: [1, 1], shift: [0, 0] };
 }
 
@@ -230,8 +232,7 @@ function place(frame, height, width, top, left, padValue) {
       const [sx, sy] = [x - left, y - top];
       const inside = sx >= 0 && sy >= 0 && sx < frame.width && sy < frame.height;
       const from = (sy * frame.width + sx) * channels;
-      for (let c = 0; c < channels; c += 1)
-        out[(y * width + x) * channels + c] = inside ? data[from + c] : fill[c];
+      for (let c = 0; c < channels; c += 1) out[(y * width + x) * channels + c] = inside ? data[from + c] : fill[c];
     }
   }
   setImage(frame, { width, height, channels, data: out });
@@ -333,13 +334,15 @@ function finish(metadata, outputs, frame) {
 
 /** Numbers, whatever the runtime gave (int64 comes as BigInt). */
 function plainTensor({ data, dims }) {
-  const numbers = data instanceof BigInt64Array || data instanceof BigUint64Array ? Float64Array.from(data, Number) : data;
+  const numbers =
+    data instanceof BigInt64Array || data instanceof BigUint64Array ? Float64Array.from(data, Number) : data;
   return { data: numbers, dims: [...dims] };
 }
 
 function applyPost(state, op) {
   if (op.op === 'softmax') state.outputs[0] = softmax(state.outputs[0], op.axis ?? 1);
-  else if (op.op === 'sigmoid') state.outputs[0] = { ...state.outputs[0], data: Float64Array.from(state.outputs[0].data, sigmoid) };
+  else if (op.op === 'sigmoid')
+    state.outputs[0] = { ...state.outputs[0], data: Float64Array.from(state.outputs[0].data, sigmoid) };
   else if (op.op === 'decode') decode(state, op);
   else if (op.op === 'threshold') {
     if (state.found !== undefined) state.found = state.found.filter((item) => item.score >= op.score);
@@ -412,7 +415,9 @@ function decode(state, op) {
 }
 
 function rowsOf({ data }, rows, at, width) {
-  return Array.from({ length: rows }, (_, row) => Float64Array.from({ length: width }, (_value, k) => data[at(row, k)]));
+  return Array.from({ length: rows }, (_, row) =>
+    Float64Array.from({ length: width }, (_value, k) => data[at(row, k)]),
+  );
 }
 
 function cornersOfCentre([x, y, w, h]) {
@@ -432,7 +437,11 @@ function bestClass(box, scores) {
 /** K × D numbers to K points; a point without visibility counts as sure. */
 function pointsOf(rest, shape) {
   const [count, size] = Array.isArray(shape) ? shape : [Math.floor(rest.length / 3), 3];
-  return Array.from({ length: count }, (_, k) => [rest[k * size], rest[k * size + 1], size === 3 ? rest[k * size + 2] : 1]);
+  return Array.from({ length: count }, (_, k) => [
+    rest[k * size],
+    rest[k * size + 1],
+    size === 3 ? rest[k * size + 2] : 1,
+  ]);
 }
 
 function decodeYolo({ metadata, outputs }, op) {
@@ -485,7 +494,8 @@ function decodeDetr(state, op) {
 }
 
 function iou(a, b) {
-  const shared = Math.max(Math.min(a[2], b[2]) - Math.max(a[0], b[0]), 0) * Math.max(Math.min(a[3], b[3]) - Math.max(a[1], b[1]), 0);
+  const shared =
+    Math.max(Math.min(a[2], b[2]) - Math.max(a[0], b[0]), 0) * Math.max(Math.min(a[3], b[3]) - Math.max(a[1], b[1]), 0);
   const area = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared;
   return area > 0 ? shared / area : 0;
 }
@@ -500,7 +510,8 @@ function probiou(one, two) {
   const [[a1, b1, c1], [a2, b2, c2]] = [spread(one), spread(two)];
   const [dx, dy] = [two[0] - one[0], one[1] - two[1]];
   const det = (a1 + a2) * (b1 + b2) - (c1 + c2) ** 2;
-  const near = (((a1 + a2) * dy ** 2 + (b1 + b2) * dx ** 2) / (det + tiny)) * 0.25 + (((c1 + c2) * dx * dy) / (det + tiny)) * 0.5;
+  const near =
+    (((a1 + a2) * dy ** 2 + (b1 + b2) * dx ** 2) / (det + tiny)) * 0.25 + (((c1 + c2) * dx * dy) / (det + tiny)) * 0.5;
   const own = Math.sqrt(Math.max(a1 * b1 - c1 ** 2, 0) * Math.max(a2 * b2 - c2 ** 2, 0));
   const distance = clamp(near + Math.log(det / (4 * own + tiny) + tiny) * 0.5, tiny, 100);
   return 1 - Math.sqrt(1 - Math.exp(-distance) + tiny);
@@ -611,7 +622,12 @@ function rotatedCorners([x, y, w, h, angle]) {
 
 function instanceLines(state) {
   const { frame, back } = state;
-  const [scale, shift] = back ? [frame.scale, frame.shift] : [[1, 1], [0, 0]];
+  const [scale, shift] = back
+    ? [frame.scale, frame.shift]
+    : [
+        [1, 1],
+        [0, 0],
+      ];
   const size = back ? frame.size : frame;
   const keep = ([x, y]) => (back ? [clamp(x, 0, size.width), clamp(y, 0, size.height)] : [x, y]);
   const moved = ([x, y]) => [(x - shift[0]) / scale[0], (y - shift[1]) / scale[1]];
@@ -622,12 +638,24 @@ function instanceLines(state) {
     if (item.rotated !== undefined) {
       line.obb = rotatedCorners(item.rotated).map(moved);
       const [xs, ys] = [line.obb.map(([x]) => x), line.obb.map(([, y]) => y)];
-      corners = [[Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]];
+      corners = [
+        [Math.min(...xs), Math.min(...ys)],
+        [Math.max(...xs), Math.max(...ys)],
+      ];
     }
     line.box = corners.flatMap(keep);
-    if (item.keypoints !== undefined) line.keypoints = item.keypoints.map(([x, y, sure]) => [...keep(moved([x, y])), sure]);
+    if (item.keypoints !== undefined)
+      line.keypoints = item.keypoints.map(([x, y, sure]) => [...keep(moved([x, y])), sure]);
     if (item.coefficients !== undefined && prototypes !== undefined)
-      line.mask = { rle: assemble(item.coefficients, line.box, prototypes, { scale, shift, size, input: frame, limit: state.maskLimit }) };
+      line.mask = {
+        rle: assemble(item.coefficients, line.box, prototypes, {
+          scale,
+          shift,
+          size,
+          input: frame,
+          limit: state.maskLimit,
+        }),
+      };
     return line;
   });
 }

@@ -4,6 +4,7 @@
  *   npm install && node selftest.js [BUNDLE]
  */
 import { readFileSync, realpathSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { inflateSync } from 'node:zlib';
@@ -19,8 +20,15 @@ export async function check(bundle, ort) {
   const expected = JSON.parse(read('selftest/expected.json').toString('utf8'));
   const picture = decodePng(read('selftest/input.png'));
   const file = metadata.artifact.files.find(({ path }) => path.endsWith('.onnx'))?.path ?? 'model.onnx';
-  const predictor = await loadPredictor(ort, metadata, join(bundle, file), { intraOpNumThreads: 1, logSeverityLevel: 3 });
-  const faults = compareInput(predictor.preprocess(picture), optional(() => readNpy(read('selftest/input.npy'))), metadata);
+  const predictor = await loadPredictor(ort, metadata, join(bundle, file), {
+    intraOpNumThreads: 1,
+    logSeverityLevel: 3,
+  });
+  const faults = compareInput(
+    predictor.preprocess(picture),
+    optional(() => readNpy(read('selftest/input.npy'))),
+    metadata,
+  );
   const got = await predictor.predict(picture);
   await predictor.release();
   if (expected.mask !== undefined) {
@@ -162,7 +170,12 @@ function rotatedIou(a, b) {
 }
 
 function areaOf(points) {
-  return points.reduce((sum, [x, y], i) => sum + x * points[(i + 1) % points.length][1] - points[(i + 1) % points.length][0] * y, 0) / 2;
+  return (
+    points.reduce(
+      (sum, [x, y], i) => sum + x * points[(i + 1) % points.length][1] - points[(i + 1) % points.length][0] * y,
+      0,
+    ) / 2
+  );
 }
 
 function turning(points) {
@@ -224,7 +237,12 @@ function readNpy(bytes) {
   const length = long ? bytes.readUInt32LE(8) : bytes.readUInt16LE(8);
   const header = bytes.toString('latin1', start, start + length);
   if (!header.includes("'<f4'")) throw new BundleError('selftest/input.npy is not float32');
-  const dims = /'shape': \(([^)]*)\)/.exec(header)?.[1].split(',').filter((part) => part.trim() !== '').map(Number) ?? [];
+  const dims =
+    /'shape': \(([^)]*)\)/
+      .exec(header)?.[1]
+      .split(',')
+      .filter((part) => part.trim() !== '')
+      .map(Number) ?? [];
   const body = bytes.subarray(start + length);
   return { dims, data: Float32Array.from({ length: body.length / 4 }, (_, i) => body.readFloatLE(i * 4)) };
 }
@@ -235,10 +253,11 @@ const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 export function decodePng(bytes, indices = false) {
   if (bytes.toString('latin1', 1, 4) !== 'PNG') throw new BundleError('the picture is not a PNG file');
   const [width, height, depth, type] = [bytes.readUInt32BE(16), bytes.readUInt32BE(20), bytes[24], bytes[25]];
-  if (depth !== 8 || bytes[28] !== 0) throw new BundleError('only PNG of 8 bits a channel, not interlaced, is read here');
+  if (depth !== 8 || bytes[28] !== 0)
+    throw new BundleError('only PNG of 8 bits a channel, not interlaced, is read here');
   const parts = [];
   let palette = Buffer.alloc(0);
-  for (let at = 8; at + 8 <= bytes.length; ) {
+  for (let at = 8; at + 8 <= bytes.length;) {
     const length = bytes.readUInt32BE(at);
     const name = bytes.toString('latin1', at + 4, at + 8);
     if (name === 'IDAT') parts.push(bytes.subarray(at + 8, at + 8 + length));
@@ -278,12 +297,23 @@ function paeth(left, up, corner) {
   return b <= c ? up : corner;
 }
 
+/** onnxruntime-node as installed beside this file, or in the working directory. */
+async function runtime() {
+  try {
+    const found = await import('onnxruntime-node');
+    return found.default ?? found;
+  } catch {
+    try {
+      return createRequire(join(process.cwd(), 'package.json'))('onnxruntime-node');
+    } catch {
+      throw new BundleError('onnxruntime-node is not installed: run `npm install` in runtime/ts');
+    }
+  }
+}
+
 async function main() {
   const bundle = resolve(process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '..', '..'));
-  const ort = await import('onnxruntime-node').catch(() => {
-    throw new BundleError('onnxruntime-node is not installed: run `npm install` in this folder');
-  });
-  const faults = await check(bundle, ort.default ?? ort);
+  const faults = await check(bundle, await runtime());
   for (const fault of faults) console.error(fault);
   console.log(faults.length > 0 ? 'Self-test failed.' : 'Self-test passed: the bundle predicts what it promises.');
   return faults.length > 0 ? 1 : 0;

@@ -1,5 +1,6 @@
 /** The export convention `export/v1`: its metadata, a reader of ONNX files, .npy files and the tolerances of a comparison. */
 export { metadataDigest } from '../trainer/export-bundle.ts';
+export { wrapperDigests, wrapperFiles } from '../trainer/wrapper-files.ts';
 export {
   ExportMetadata,
   ExportTensor,

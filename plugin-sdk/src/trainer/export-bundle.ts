@@ -6,6 +6,7 @@ import { readOnnx } from './onnx-file.ts';
 import { encodePng, type Picture } from './png.ts';
 import type { Run } from './run.ts';
 import { digestFolder, sha256Hex } from './stored-files.ts';
+import { wrapperFiles } from './wrapper-files.ts';
 
 export interface OutputParity {
   readonly name: string;
@@ -61,7 +62,7 @@ function sortedJson(value: unknown): string {
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${sortedJson(item)}`).join(',')}}`;
 }
 
-/** Writes model.onnx, metadata.json, labels.txt, selftest/, README.md and LICENSE. What the metadata says of the file is read from the file. */
+/** Writes model.onnx, metadata.json, labels.txt, selftest/, runtime/, README.md and LICENSE. What the metadata says of the file is read from the file. */
 export function writeExportBundle(run: Run, folder: string, parts: ExportParts): void {
   const { job, trainer } = run;
   const notes = { labels: JSON.stringify(parts.labels), task: run.task };
@@ -121,6 +122,7 @@ export function writeExportBundle(run: Run, folder: string, parts: ExportParts):
   for (const [index, output] of outputs.entries()) write(`selftest/output-${index}.npy`, writeNpy(output));
   const expected = { image: 'selftest/input.png', width: picture.width, height: picture.height, classes };
   write('selftest/expected.json', `${JSON.stringify(expected)}\n`);
+  for (const wrapper of wrapperFiles()) write(`runtime/${wrapper.path}`, wrapper.bytes);
   write('README.md', parts.readme);
   if (existsSync(join(trainer.folder, 'LICENSE')))
     copyFileSync(join(trainer.folder, 'LICENSE'), join(folder, 'LICENSE'));

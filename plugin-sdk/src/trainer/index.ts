@@ -23,6 +23,7 @@ export { rank, scoreClassification, type ClassScore, type Scores } from './score
 export { sha256Hex } from './stored-files.ts';
 export type { StoredState } from './stored-state.ts';
 export { metadataDigest, writeExportBundle, type ExportParts, type OutputParity } from './export-bundle.ts';
+export { wrapperDigests, wrapperFiles, wrapperLanguages, type WrapperLanguage } from './wrapper-files.ts';
 export { readNpy, writeNpy, type NpyArray } from './npy.ts';
 export { readOnnx, type OnnxFile, type OnnxNode, type OnnxTensor, type OnnxTensorInfo } from './onnx-file.ts';
 export {
