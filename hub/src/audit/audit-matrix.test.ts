@@ -9,7 +9,7 @@ import { publishReference, referencePackage } from '../testing/sample-trainer.ts
 import { DIGITS_ZIP, testHub, type CallOptions, type TestHub } from '../testing/test-hub.ts';
 
 /** Not driven here: the set-up works once per installation; the others share their use-case with a route that is driven or with the intake tests. */
-const ELSEWHERE = ['setUp', 'uploadRelease', 'uploadReleaseForm', 'uploadDatasetForm'];
+const ELSEWHERE = ['setUp', 'uploadRelease', 'uploadReleaseForm', 'uploadDatasetForm', 'addDatasetFolder'];
 
 let hub: TestHub;
 before(async () => {
@@ -45,6 +45,19 @@ test('every change through a route writes exactly one entry', async () => {
   const body = await readFile(DIGITS_ZIP);
   const zip = { body, headers: { 'content-type': 'application/zip' } };
   const made = await drive('uploadDataset', 'POST', '/api/v1/datasets?name=Digits', zip);
+  await drive('synthSampleDataset', 'POST', '/api/v1/datasets/synth', { json: { task: 'detect', train: 8, val: 4 } });
+  const octets = { body: Buffer.from('weights'), headers: { 'content-type': 'application/octet-stream' } };
+  await drive('uploadWeights', 'POST', '/api/v1/weights?name=w.bin', octets);
+  await drive('fetchWeights', 'POST', '/api/v1/weights/fetch', {
+    json: { url: 'https://weights.invalid/w.bin', sha256: '0'.repeat(64) },
+  });
+  const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==';
+  const head =
+    '--x\r\ncontent-disposition: form-data; name="files"; filename="a.png"\r\ncontent-type: image/png\r\n\r\n';
+  await drive('uploadPictures', 'POST', '/api/v1/pictures', {
+    body: Buffer.concat([Buffer.from(head), Buffer.from(png, 'base64'), Buffer.from('\r\n--x--\r\n')]),
+    headers: { 'content-type': 'multipart/form-data; boundary=x' },
+  });
   const run = await drive('startRun', 'POST', '/api/v1/runs', {
     json: { verb: 'train', trainer: 'trainyard/reference', dataset: made.dataset.id },
   });

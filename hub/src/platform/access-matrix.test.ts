@@ -32,7 +32,7 @@ function address(route: AnyRoute, ids: Readonly<Record<string, string>>): string
     /:(\w+)/g,
     (_, name: string) => ids[name] ?? (name === 'version' ? '9.9.9' : newId()),
   );
-  const query = route.id === 'getImage' || route.id === 'getReleaseFile' ? '?path=a' : '';
+  const query = ['getImage', 'getReleaseFile', 'getRunPicture'].includes(route.id) ? '?path=a' : '';
   return `${path}${query}`;
 }
 function send(route: AnyRoute, url: string, as: Caller | null) {

@@ -93,8 +93,8 @@ test('only an administrator names any address; private addresses and strange sch
   assert.equal((await stateOf(hub.admin))?.bytes, BYTES.length);
 });
 
-test('what a listed release declares anybody may fetch; a run names it by id and gets it by digest', async () => {
-  const url = `http://${host}/weights.bin?declared`;
+test('what a listed release declares anybody may fetch or upload; a run names it by id and gets it by digest', async () => {
+  const url = 'https://weights.invalid/start.bin';
   const model = `weights: [{ id: start, source: mirror, url: "${url}", sha256: "${DIGEST}", bytes: ${BYTES.length}, license: MIT }]`;
   const tgz = await packageOf(ada.organization, '1.0.0', (text) =>
     text.replace('- id: conv-small\n', `- id: conv-small\n    ${model}\n`),
@@ -112,7 +112,7 @@ test('what a listed release declares anybody may fetch; a run names it by id and
   await reportOn(hub, 'prove', { verdict: 'passed', level: 'L2', stages: [], findings: [] });
   const list = async () =>
     (await hub.call('GET', `/api/v1/releases/${id}/weights?model=conv-small`, { as: ben })).json<{
-      items: { id: string; state: string }[];
+      items: { id: string; state: string; note: string | null }[];
     }>().items;
   assert.deepEqual(
     (await list()).map((item) => [item.id, item.state]),
@@ -126,10 +126,13 @@ test('what a listed release declares anybody may fetch; a run names it by id and
   const asked = await hub.call('POST', '/api/v1/weights/fetch', { as: ben, json: { url, sha256: DIGEST } });
   assert.equal(asked.statusCode, 202, asked.body);
   await fetchWeights(hub.deps, signal);
-  assert.deepEqual(
-    (await list()).map((item) => item.state),
-    ['ready'],
-  );
+  const [failed] = await list();
+  assert.equal(failed?.state, 'failed');
+  assert.match(failed.note ?? '', /cannot be reached.*upload the file/);
+  const headers = { 'content-type': 'application/octet-stream' };
+  const sent2 = await hub.call('POST', '/api/v1/weights?name=start.bin', { as: ben, body: BYTES, headers });
+  assert.equal(sent2.statusCode, 201, sent2.body);
+  assert.equal((await list())[0]?.state, 'ready');
   const ready = await hub.call('POST', '/api/v1/runs/preflight', { as: ben, json: start });
   assert.doesNotMatch(ready.body, /weights/);
 });
