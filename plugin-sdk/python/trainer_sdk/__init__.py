@@ -27,8 +27,10 @@ from ._errors import (
     VerificationError,
 )
 from ._export import ExportSpec
-from ._images import ImageProblem, Pixels, check_image, image_size, read_mask, read_png, write_png
+from ._graph import Graph, Tensor
+from ._images import ImageProblem, Pixels, check_image, grey_steps, image_size, read_mask, read_pixels, read_png, write_png
 from ._objects import Keypoints, Object, decode_rle, encode_rle
+from ._plain import draw_picture, softmax
 from ._problems import Problem
 from ._run import ResumeState, Run
 from ._vocabulary import CONTRACT_VERSION, SDK_VERSION
@@ -42,6 +44,7 @@ __all__ = [
     "DatasetError",
     "Diverged",
     "ExportSpec",
+    "Graph",
     "ImageProblem",
     "InputError",
     "Keypoints",
@@ -55,6 +58,7 @@ __all__ = [
     "Sample",
     "Split",
     "Stop",
+    "Tensor",
     "Trainer",
     "TrainerError",
     "Unsupported",
@@ -65,9 +69,13 @@ __all__ = [
     "clean_onnx",
     "clean_torchscript",
     "decode_rle",
+    "draw_picture",
     "encode_rle",
+    "grey_steps",
     "image_size",
     "read_mask",
+    "read_pixels",
     "read_png",
+    "softmax",
     "write_png",
 ]

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from ._clean import clean_onnx, find_paths, machine_paths
 from ._errors import TrainerError, VerificationError
 from ._files import list_files, write_json
+from ._graph import Tensor
 from ._images import image_size, read_mask, write_png
 from ._onnx import read_onnx
 from ._parity import agreement_of, check_agreement, compare_outputs
+from ._plain import compare_plain, plain_runner, write_plain_selftest
 from ._predictions import class_entries, instance_entries
 from ._wrapper import WRAPPERS, rgb_of, selftest, wrapper
 
@@ -49,7 +51,8 @@ class ExportSpec:
     the list of outputs. `inputs`: at least 16 input arrays of held-out images. `selftest_image`: a PNG that is not square; `selftest_input`: the
     tensor that the trainer's own preprocessing makes of it. `expected`: its prediction (a line of 7.3); None = the checkpoint's outputs after
     `postprocess`. `run_file`, `tensors`, `runtime`: how to run the file and what it says of itself; None = by format. `input_name`,
-    `output_names`: for files that do not say (torchscript, ncnn). `unverified`: why nothing here can run the file.
+    `output_names`: for files that do not say (torchscript, ncnn). `unverified`: why nothing here can run the file. Arrays are NumPy's, or `Tensor`
+    where a trainer has no NumPy (classes as ONNX only).
     """
 
     preprocess: Sequence[Json]
@@ -90,6 +93,9 @@ def describe_export(run: Run, out: Path, spec: ExportSpec) -> Json:
     if format_ == "onnx":
         clean_onnx(model, {})
     reason = spec.unverified or (_UNVERIFIED.get(format_) if spec.run_file is None else None)
+    plain = isinstance(spec.inputs[0], Tensor)
+    if plain and spec.run_file is None:
+        spec = replace(spec, run_file=plain_runner(model), runtime="trainer_sdk reader")
     session = None if reason is not None or spec.run_file is not None else _open(model, format_)
     first = spec.reference(spec.inputs[0])
     meta = _metadata(run, out, spec, format_, precision, _tensors(spec, model, format_, session, first))
@@ -97,6 +103,8 @@ def describe_export(run: Run, out: Path, spec: ExportSpec) -> Json:
         labels = json.dumps(list(run.classes), ensure_ascii=False)
         clean_onnx(model, {"trainyard": metadata_digest(meta), "labels": labels, "task": run.task})
         session = _open(model, format_) if session is not None else None
+        if plain and spec.runtime == "trainer_sdk reader":
+            spec = replace(spec, run_file=plain_runner(model))
     meta["artifact"]["files"] = _model_files(out)
     write_json(out / "metadata.json", meta)
     if reason is None:
@@ -250,8 +258,12 @@ def _verify(out: Path, spec: ExportSpec, meta: Json, session: Any, precision: st
             raise
         except Exception as error:
             raise VerificationError(f"the exported file does not run: {error}"[:1500], None, "verification.unloadable") from error
-    outputs = compare_outputs(meta, pairs, precision)
-    agreement = check_agreement(agreement_of(_decoder(out, spec, meta), meta, pairs), precision)
+    agreement: float | None
+    if isinstance(spec.inputs[0], Tensor):
+        outputs, agreement = compare_plain(meta, pairs)
+    else:
+        outputs = compare_outputs(meta, pairs, precision)
+        agreement = check_agreement(agreement_of(_decoder(out, spec, meta), meta, pairs), precision)
     runtime = spec.runtime or getattr(session, "runtime", "")
     return {
         "by": "trainer", "runtime": runtime, "device": "cpu", "inputs": len(pairs), "outputs": outputs, "taskAgreement": agreement, "passed": True,
@@ -273,9 +285,13 @@ def _is_own(meta: Json) -> bool:
 
 
 def _selftest(out: Path, spec: ExportSpec, meta: Json, top: int) -> None:
+    folder = out / "selftest"
+    if isinstance(spec.selftest_input, Tensor):
+        outputs = spec.reference(spec.selftest_input)
+        write_plain_selftest(folder, spec.selftest_image, spec.selftest_input, outputs, meta, spec.expected)
+        return
     import numpy
 
-    folder = out / "selftest"
     folder.mkdir(parents=True, exist_ok=True)
     if spec.selftest_image != folder / "input.png":
         shutil.copyfile(spec.selftest_image, folder / "input.png")
@@ -305,6 +321,8 @@ def _selftest(out: Path, spec: ExportSpec, meta: Json, top: int) -> None:
 
 def _run_selftest(out: Path, spec: ExportSpec, session: Any) -> None:
     """What a user's first try will do: wrapper, file and expected.json must agree. Raises VerificationError `verification.selftest`."""
+    if isinstance(spec.selftest_input, Tensor):
+        return
     predictor = wrapper().Predictor(out) if WRAPPERS.is_dir() else None
     if predictor is None or _is_own(predictor.metadata):
         return

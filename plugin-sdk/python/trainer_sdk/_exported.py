@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ._dataset import Sample
 from ._errors import InputError, Unsupported
+from ._export import MODEL_FILES
+from ._graph import LoadedGraph, load_graph
 from ._images import ImageProblem
 from ._job import Job
 from ._wrapper import rgb_of, wrapper
@@ -51,7 +53,10 @@ def open_exported(run: Run) -> Any:
     """The wrapper's Predictor with the thresholds of this verb, or None when the job names a checkpoint. Raises 66 or 69."""
     if run.job.model_artifact is None:
         return None
-    module = wrapper()
+    try:
+        module = wrapper()
+    except ImportError as error:
+        raise Unsupported(f"an exported model needs NumPy to run: {error}", "Use the checkpoint instead.", "unsupported.format") from error
     predictor = module.Predictor(bundle_folder(run.job))
     asked = run.job.predict if run.job.command == "predict" else run.job.evaluate
     for op in predictor.metadata["postprocess"]:
@@ -91,3 +96,15 @@ def exported_predictions(run: Run) -> Iterator[tuple[Sample, dict[str, Any]]]:
             sample, classes=line.get("classes"), instances=line.get("instances"), mask=line.get("mask"), ms=line.get("ms"), size=size
         )
         yield sample, line
+
+
+def exported_graph(job: Job) -> LoadedGraph | None:
+    """The exported ONNX file of the job, run in plain Python (see _graph.py), or None when the job names a checkpoint. Raises 66."""
+    if job.model_artifact is None:
+        return None
+    file = bundle_folder(job) / MODEL_FILES["onnx"]
+    try:
+        return load_graph(file)
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        hint = "Use a model.onnx that this trainer exported."
+        raise InputError(f"the exported model cannot be read: {error}", hint, "input.checkpoint_incompatible") from error

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -29,15 +31,53 @@ class Pixels:
     data: bytes
 
     def grey(self, side: int) -> list[float]:
-        """`side`×`side` values in 0–1, nearest neighbour; alpha is ignored."""
-        out: list[float] = []
-        for row in range(side):
-            y = row * self.height // side
-            for column in range(side):
-                at = (y * self.width + column * self.width // side) * self.channels
-                colour = self.data[at : at + (3 if self.channels > 2 else 1)]
-                out.append(sum(colour) / (255.0 * len(colour)))
-        return out
+        """`side`×`side` values in 0–1: luma, the mean of the area that each covers, in steps of 1/255. `grey_steps(side)` says the same to the
+        wrappers of an export; alpha is ignored."""
+        columns, rows = _areas(self.width, side), _areas(self.height, side)
+        total = [[0.0] * side for _ in range(side)]
+        wanted: dict[int, list[tuple[int, float]]] = {}
+        for target, taps in enumerate(rows):
+            for index, weight in taps:
+                wanted.setdefault(index, []).append((target, weight))
+        for index, targets in wanted.items():
+            line = self._luma(index)
+            short = [sum([line[at] * weight for at, weight in taps]) for taps in columns]
+            for target, weight in targets:
+                total[target] = [value + weight * item for value, item in zip(total[target], short, strict=True)]
+        return [math.floor(value + 0.5) / 255 for row in total for value in row]
+
+    def _luma(self, row: int) -> list[int]:
+        stride = self.width * self.channels
+        line = self.data[row * stride : (row + 1) * stride]
+        if self.channels < 3:
+            return list(line[:: self.channels])
+        step = self.channels
+        planes = zip(line[::step], line[1::step], line[2::step], strict=True)
+        return [(r * 19595 + g * 38470 + b * 7471 + 32768) >> 16 for r, g, b in planes]
+
+
+def _areas(source: int, target: int) -> list[list[tuple[int, float]]]:
+    """For each target pixel the source pixels that it covers and their shares."""
+    scale = source / target
+    found: list[list[tuple[int, float]]] = []
+    for at in range(target):
+        first, last = at * scale, (at + 1) * scale
+        start = int(first)
+        taps = [(index, min(index + 1, last) - max(index, first)) for index in range(start, min(int(math.ceil(last)) + 1, source))]
+        taps = [(index, weight) for index, weight in taps if weight > 1e-9]
+        whole = sum(weight for _, weight in taps)
+        found.append([(index, weight / whole) for index, weight in taps])
+    return found
+
+
+def grey_steps(side: int) -> list[dict[str, Any]]:
+    """What `Pixels.grey(side)` does, as preprocess ops of an export with the input [1, 1, side, side]."""
+    return [
+        {"op": "decode", "color": "gray"},
+        {"op": "resize", "mode": "stretch", "size": [side, side], "interpolation": "area", "antialias": False, "round": "uint8"},
+        {"op": "rescale", "factor": 1 / 255},
+        {"op": "transpose", "layout": "NCHW"},
+    ]
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -82,6 +122,23 @@ def _check(size: tuple[int, int], data: bytes, inflate: bool) -> tuple[int, int]
     elif struct.unpack("<I", data[4:8])[0] + 8 > len(data):
         raise ImageProblem("the WebP file is cut short")
     return size
+
+
+def read_pixels(path: Path) -> Pixels:
+    """A PNG as it is; any other image as RGB through Pillow, where that is installed. Raises ImageProblem."""
+    with path.open("rb") as file:
+        if file.read(8) == _PNG:
+            return read_png(path)
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        raise ImageProblem("not a PNG file, and Pillow is not installed") from None
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+            return Pixels(upright.width, upright.height, 3, upright.tobytes())
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageProblem(str(error)) from None
 
 
 def read_png(path: Path) -> Pixels:

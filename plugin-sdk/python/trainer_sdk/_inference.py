@@ -13,7 +13,7 @@ from ._dataset import Dataset, Sample
 from ._errors import InputError, Unsupported
 from ._events import EventWriter, finite
 from ._files import write_json
-from ._images import ImageProblem, read_png
+from ._images import ImageProblem, read_pixels
 from ._job import Job
 from ._metrics import MAX_CONFUSION, classification_metrics, short_curves
 from ._predictions import MaskFolder, class_entries, instance_entries
@@ -160,9 +160,9 @@ class Inference:
             return 0, 0
 
     def grey(self, image: Sample, side: int) -> list[float] | None:
-        """`side`×`side` grey values of a PNG in 0–1; None (and a counted warning) when it cannot be read."""
+        """`side`×`side` grey values in 0–1; None (and a counted warning) when it cannot be read. Other files than PNG need Pillow."""
         try:
-            return read_png(image.path).grey(side)
+            return read_pixels(image.path).grey(side)
         except (ImageProblem, OSError) as error:
             self.skip(image, str(error))
             return None
@@ -175,7 +175,7 @@ class Inference:
                 yield image, values
 
     def grey_samples(self, split: str, side: int) -> list[tuple[list[float], int]]:
-        """(grey values, label) of every readable PNG of a split."""
+        """(grey values, label) of every readable image of a split."""
         pairs = ((self.grey(sample, side), sample.label) for sample in self.dataset.split(split).samples())
         return [(values, label) for values, label in pairs if values is not None and label is not None]
 

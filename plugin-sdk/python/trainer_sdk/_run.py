@@ -19,8 +19,9 @@ from ._dataset import Dataset, Sample
 from ._errors import Diverged, InputError
 from ._events import EventWriter
 from ._export import ExportSpec, describe_export
-from ._exported import exported_predictions, open_exported
+from ._exported import exported_graph, exported_predictions, open_exported
 from ._files import digest_of, file_digest, write_json
+from ._graph import LoadedGraph
 from ._inference import Inference
 from ._job import Job
 from ._manifest import Manifest
@@ -84,6 +85,10 @@ class Run(Inference):
     def exported_predictions(self) -> Iterator[tuple[Sample, dict[str, Any]]]:
         """Runs the exported model of the job over `images` and writes each prediction; gives (sample, prediction) for the metrics."""
         return exported_predictions(self)
+
+    def exported_graph(self) -> LoadedGraph | None:
+        """The same without NumPy, for networks that `Graph` wrote: `.side`, `.logits(values)`."""
+        return exported_graph(self.job)
 
     def weights_path(self) -> Path | None:
         """Initial weights, checked by digest; None = random or bundled in the image."""
