@@ -65,6 +65,8 @@ export async function initTrainer(
   const sdk = options.template === 'node' ? join(SDK_ROOT, 'src', 'trainer') : join(SDK_ROOT, 'python', 'trainer_sdk');
   await cp(sdk, join(target, 'src', 'trainer_sdk'), {
     recursive: true,
+    // The wrappers of exports are a link here; the new trainer stands alone.
+    dereference: true,
     filter: (path) => !path.endsWith('.test.ts') && !path.includes('__pycache__'),
   });
   output.line(`Made ${name} in ${folder}.`);
