@@ -5,8 +5,9 @@ import { contentsOf, walkExport, type Content } from './export-walk.ts';
 const OVERLAP = 512;
 /** Shorter words are found everywhere. */
 const SHORTEST_SECRET = 4;
-/** Homes of people, whoever they are. */
-const HOME = /(?:\/home\/|\/Users\/|[A-Za-z]:\\Users\\)[A-Za-z0-9._-]+|\/root\/[A-Za-z0-9._-]+/;
+/** Homes of people, whoever they are, and places where Python packages are installed. */
+const HOST =
+  /(?:\/home\/|\/Users\/|[A-Za-z]:\\Users\\)[A-Za-z0-9._-]+|\/root\/[A-Za-z0-9._-]+|\/[A-Za-z0-9._\/-]{1,300}\/(?:site|dist)-packages\//;
 
 /**
  * Paths of the machine, names of people and places of the dataset in any file of an export, archives included (`export-clean`). `secrets`: what
@@ -38,7 +39,7 @@ async function firstLeak(content: Content, secrets: readonly string[]): Promise<
     const text = rest + bytes.toString('latin1');
     const secret = secrets.find((word) => text.includes(Buffer.from(word).toString('latin1')));
     if (secret !== undefined) return secret;
-    const home = HOME.exec(text)?.[0];
+    const home = HOST.exec(text)?.[0];
     if (home !== undefined) return home;
     rest = text.slice(-OVERLAP);
   }

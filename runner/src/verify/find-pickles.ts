@@ -4,7 +4,7 @@ import type { ExportFault } from './export-check.ts';
 import { contentsOf, walkExport, type Content } from './export-walk.ts';
 
 /** What TorchScript's own archive holds; its reader takes names of classes from there, but calls nothing outside of torch. */
-const OF_TORCHSCRIPT = /^[^/]+\/(?:data\.pkl|constants\.pkl|attributes\.pkl|code\/.*\.debug_pkl)$/;
+const OF_TORCHSCRIPT = /^[^/]+\/(?:data\.pkl|constants\.pkl|attributes\.pkl|traced_inputs\.pkl|code\/.*\.debug_pkl)$/;
 const TORCH_NAMES = /^(?:__torch__|torch|collections|_codecs)(?:\.|$)/;
 /** Opcodes that a pickle of protocol 2 to 5 can begin with. */
 const FIRST_OPCODES = new Set([...Buffer.from('()]}cXKJMGNqBCUIFLST'), 0x88, 0x89, 0x8a, 0x8c, 0x8e, 0x8f, 0x95]);
