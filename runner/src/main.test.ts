@@ -40,13 +40,12 @@ describe('a runner as a process of its own', () => {
   }
 
   test('killed -9 while a trainer runs and restarted: the same attempt goes on, no event lost or doubled, the exit recorded', async () => {
-    const seen = join(bench.home, 'go-on');
     const first = launch();
     const attempt = bench.hub.enqueue(
       await scriptedJob([
         { repeat: [{ metric: 1 }, { print: 'line\n' }, { sleep: 10 }], times: 100 },
         { checkpoint: ['last'] },
-        { untilFile: seen },
+        { untilFile: 'go-on' },
         { repeat: [{ metric: 1 }, { print: 'line\n' }], times: 100 },
         FINISHED,
       ]),
@@ -58,7 +57,7 @@ describe('a runner as a process of its own', () => {
     const { execution, next } = attempt;
     const second = launch();
     await until('the second one goes on', () => attempt.next > next);
-    await writeFile(seen, '');
+    await writeFile(join(bench.home, 'jobs', `ty-${attempt.job}-1`, 'go-on'), '');
     const outcome = await outcomeOf(attempt);
     assert.equal(outcome.state, 'succeeded', JSON.stringify(outcome));
     assert.equal(attempt.execution, execution);

@@ -53,13 +53,12 @@ describe('a run carried out against a hub', () => {
   });
 
   test('the trainer sees its dataset and job file', async () => {
-    const seen = join(bench.home, 'go-on');
-    const attempt = bench.hub.enqueue(await scriptedJob([{ untilFile: seen }, FINISHED]));
+    const attempt = bench.hub.enqueue(await scriptedJob([{ untilFile: 'go-on' }, FINISHED]));
     await until('it runs', () => attempt.execution !== null);
     const folder = join(bench.home, 'jobs', `ty-${attempt.job}-1`);
     assert.ok(existsSync(join(folder, 'dataset', 'dataset.json')));
     assert.ok(existsSync(join(folder, 'dataset', 'images', 'a.png')));
-    await writeFile(seen, '');
+    await writeFile(join(folder, 'go-on'), '');
     assert.equal((await outcomeOf(attempt)).state, 'succeeded');
   });
 

@@ -1,10 +1,10 @@
 // A trainer in one file, so that it can be packed and downloaded like any other. It follows a script in its config: `{script: [step, …]}`. A step is one of
 // {say, …event fields} · {print, to?} · {raw} · {sleep} · {repeat, times} · {checkpoint} · {file, text} · {link, to} · {fifo} · {exit} · {kill}
-// · {untilFile}. SIGTERM: writes a checkpoint, says `stopped` and exits 75, unless config.stubborn.
+// · {untilFile} (of the job folder). SIGTERM: writes a checkpoint, says `stopped` and exits 75, unless config.stubborn.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 const [verb, , folder] = process.argv.slice(2);
 const job = JSON.parse(readFileSync(join(folder, 'job.json'), 'utf8'));
@@ -55,7 +55,7 @@ async function play(steps) {
       writeFileSync(join(folder, item.file), item.text);
     } else if (item.link !== undefined) symlinkSync(item.to, join(folder, item.link));
     else if (item.fifo !== undefined) execFileSync('mkfifo', [join(folder, item.fifo)]);
-    else if (item.untilFile !== undefined) while (!existsSync(item.untilFile)) await pause(20);
+    else if (item.untilFile !== undefined) while (!existsSync(resolve(folder, item.untilFile))) await pause(20);
     else if (item.kill !== undefined) process.kill(process.pid, item.kill);
     else if (item.exit !== undefined) process.exit(item.exit);
   }

@@ -1,12 +1,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
+import type { Readable } from 'node:stream';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { isThere, wallCommand, type Wall, type WallPlan } from './wall-command.ts';
+import { wallCommand, type Wall, type WallPlan } from './wall-command.ts';
 import { findProgram } from './process-command.ts';
 import { bootId, readStat, signalProcess } from './process-identity.ts';
 import { trainerBehind } from './walled-trainer.ts';
@@ -54,14 +55,13 @@ async function lookForWall(): Promise<FoundWall> {
 
 /** What the probe looks at, from inside. It answers with what it found, waits for SIGTERM and then says 75. */
 const PROBE = `
-const { readFileSync, writeFileSync } = require('node:fs');
+const { accessSync, readFileSync, writeFileSync } = require('node:fs');
 const [secret, outside, port] = process.argv.slice(1);
 const holes = [];
 const can = (what, action) => { try { action(); holes.push(what); } catch {} };
 can('It reads files of this machine.', () => readFileSync(secret));
 can('It writes outside of its folders.', () => writeFileSync(outside, ''));
-for (const file of ['/usr/.trainyard', '/etc/.trainyard', '/.trainyard', '/dev/.trainyard']) can('It writes to ' + file + '.', () => writeFileSync(file, ''));
-can('It changes settings of the kernel.', () => writeFileSync('/proc/sys/kernel/domainname', ''));
+for (const path of ['/', '/usr', '/etc', '/dev', '/proc/sys/kernel/domainname']) can('It may write to ' + path + '.', () => accessSync(path, 2));
 const status = readFileSync('/proc/self/status', 'utf8');
 const field = (name) => new RegExp('^' + name + ':\\\\s+(\\\\S+)', 'm').exec(status)?.[1];
 if (!/^0+$/.test(field('CapEff') + field('CapBnd'))) holes.push('It keeps capabilities.');
@@ -71,7 +71,7 @@ const { networkInterfaces } = require('node:os');
 for (const name of Object.keys(networkInterfaces())) if (name !== 'lo') holes.push('It sees the network card ' + name + '.');
 process.on('SIGTERM', () => process.exit(75));
 const socket = require('node:net').connect(Number(port), '127.0.0.1');
-const say = () => writeFileSync('/tmp/answer', JSON.stringify(holes) + '\\n');
+const say = () => process.stdout.write(JSON.stringify(holes) + '\\n');
 socket.on('connect', () => { holes.push('It reaches programs of this machine by network.'); say(); });
 socket.on('error', say);
 setInterval(() => {}, 1000);
@@ -94,7 +94,7 @@ export async function tryWall(wall: Wall): Promise<string | null> {
       ...{ environment: { PATH: '/usr/bin:/bin' }, cwd: '/tmp', tmp, readOnly: [process.execPath], writable: [] },
       ...{ links: {}, devices: [], etc: {}, shmBytes: 0, network: false },
     };
-    return await judge(await wallCommand(wall, plan), join(tmp, 'answer'));
+    return await judge(await wallCommand(wall, plan));
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   } finally {
@@ -103,45 +103,39 @@ export async function tryWall(wall: Wall): Promise<string | null> {
   }
 }
 
-async function judge(command: readonly string[], answer: string): Promise<string | null> {
+async function judge(command: readonly string[]): Promise<string | null> {
   const [program = '', ...args] = command;
-  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-500)));
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(-500)));
   const ended = new Promise<number | string>((resolve) => {
     child.on('error', (error) => resolve(error.message));
     child.on('close', (code, signal) => resolve(code ?? signal ?? 'nothing'));
   });
-  const over = { is: false };
-  void ended.then(() => (over.is = true));
+  const late = sleep(PATIENCE_MS, null, { ref: false });
   try {
-    const deadline = Date.now() + PATIENCE_MS;
-    while (!over.is && !(await isThere(answer))) {
-      if (Date.now() > deadline) return 'The program behind it did not answer.';
-      await sleep(5);
-    }
-    if (over.is) return `It could not start a program: ${said.trim() || String(await ended)}.`;
+    const answer = await Promise.race([firstLine(child.stdout), ended.then(() => ''), late]);
+    if (answer === null) return 'The program behind it did not answer.';
+    if (answer === '') return `It could not start a program: ${complaint.trim() || String(await ended)}.`;
+    const holes: unknown = JSON.parse(answer);
+    if (!Array.isArray(holes)) return 'The program behind it answered something else.';
+    if (holes.length > 0) return String(holes[0]);
     const pid = child.pid ?? 0;
     const trainer = await trainerBehind({ boot: bootId(), pid, ticks: (await readStat(pid))?.ticks ?? 0 });
     if (trainer === null) return 'The program behind it was not found.';
-    const holes = await readHoles(answer, deadline);
-    if (holes.length > 0) return String(holes[0]);
     await signalProcess(trainer, 'SIGTERM');
-    const end = await Promise.race([ended, sleep(PATIENCE_MS, 'no end', { ref: false })]);
-    return end === 75 ? null : `A stop did not reach the program behind it: it ended with ${end}.`;
+    const end = await Promise.race([ended, late]);
+    return end === 75 ? null : `A stop did not reach the program behind it: it ended with ${end ?? 'nothing'}.`;
   } finally {
-    if (!over.is) child.kill('SIGKILL');
+    child.kill('SIGKILL');
   }
 }
 
-async function readHoles(file: string, deadline: number): Promise<readonly unknown[]> {
-  for (;;) {
-    const text = await readFile(file, 'utf8');
-    if (text.endsWith('\n')) {
-      const holes: unknown = JSON.parse(text);
-      return Array.isArray(holes) ? holes : ['It answered something else.'];
-    }
-    if (Date.now() > deadline) return ['The program behind it did not answer.'];
-    await sleep(5);
+async function firstLine(stream: Readable): Promise<string> {
+  let text = '';
+  for await (const piece of stream.setEncoding('utf8')) {
+    text += String(piece);
+    if (text.includes('\n')) break;
   }
+  return text;
 }
