@@ -13,7 +13,7 @@ from trainer_sdk import Run, Sample
 from huggingface_trainer.catalog import MODELS
 from huggingface_trainer.images import Unreadable, open_rgb
 from huggingface_trainer.network import device_of, load_checkpoint
-from huggingface_trainer.outputs import Found, look, tensors_of
+from huggingface_trainer.outputs import Found, found_of, look, tensors_of
 from huggingface_trainer.processors import input_size
 from huggingface_trainer.scoring import scorer_of
 
@@ -23,8 +23,21 @@ Looker = Callable[[list[tuple[Sample, Image.Image]]], list[Found]]
 
 
 def infer(run: Run) -> None:
-    looker = _checkpoint(run)
     scorer = scorer_of(run.task, run.classes) if run.job.command != "predict" else None
+    if run.job.model_artifact is not None and run.checkpoint_folder is None:
+        for sample, line in run.exported_predictions():
+            if scorer is not None:
+                scorer.add(sample, (int(line["width"]), int(line["height"])), found_of(line, len(run.classes)))
+    else:
+        _with_checkpoint(run, scorer)
+    if scorer is not None:
+        result = scorer.result()
+        more = {"threshold": result["threshold"]} if "threshold" in result else {}
+        run.report(result["metrics"], result.get("perClass"), result.get("confusion"), result.get("curves"), **more)
+
+
+def _with_checkpoint(run: Run, scorer: Any) -> None:
+    looker = _checkpoint(run)
     waiting: list[tuple[Sample, Image.Image]] = []
     for sample in run.images:
         try:
@@ -35,10 +48,6 @@ def infer(run: Run) -> None:
         if len(waiting) == _BATCH:
             _flush(run, looker, scorer, waiting)
     _flush(run, looker, scorer, waiting)
-    if scorer is not None:
-        result = scorer.result()
-        more = {"threshold": result["threshold"]} if "threshold" in result else {}
-        run.report(result["metrics"], result.get("perClass"), result.get("confusion"), result.get("curves"), **more)
 
 
 def _flush(run: Run, looker: Looker, scorer: Any, waiting: list[tuple[Sample, Image.Image]]) -> None:

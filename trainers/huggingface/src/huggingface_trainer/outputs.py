@@ -26,6 +26,16 @@ class Found:
     mask: Any = None
 
 
+def found_of(line: dict[str, Any], classes: int) -> Found:
+    """From what the wrapper of an exported model says; classes it does not name have no score."""
+    if "classes" in line:
+        scores = [0.0] * classes
+        for entry in line["classes"]:
+            scores[entry["class"]] = entry["score"]
+        return Found(scores=scores)
+    return Found(instances=line.get("instances"), mask=line.get("mask"))
+
+
 def tensors_of(task: str, output: Any, reduce_labels: bool = False) -> list[torch.Tensor]:
     """The output tensors an export has, in its order: logits, and for detect boxes as cx cy w h in 0-1."""
     logits = output.logits.float()
