@@ -27,7 +27,11 @@ async function realFolder(deps: DatasetDeps, path: string): Promise<string> {
       'Check the path; the hub must be able to read it.',
     );
   const home = await realpath(dirname(dirname(resolve(deps.scratch)))).catch(() => dirname(dirname(deps.scratch)));
-  if (`${home}${sep}`.startsWith(`${folder}${sep}`) || folder.startsWith(`${home}${sep}`))
+  if (
+    home.startsWith(folder === sep ? sep : `${folder}${sep}`) ||
+    home === folder ||
+    folder.startsWith(`${home}${sep}`)
+  )
     throw refused('This folder holds the data of the hub itself.', 'Choose the folder of a dataset.');
   return folder;
 }

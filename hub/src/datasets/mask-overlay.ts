@@ -1,10 +1,7 @@
 import { crc32 } from 'node:zlib';
 
 /** Pure: a mask as a coloured PNG to lay over its picture. Only its header changes: the values become places in a palette, no pixel is decoded. */
-export function maskOverlay(
-  mask: Buffer,
-  colours: readonly (readonly [number, number, number] | null)[],
-): Buffer | null {
+export function maskOverlay(mask: Buffer, colours: readonly (string | null)[]): Buffer | null {
   if (mask.length < 33 || mask.toString('latin1', 12, 16) !== 'IHDR' || mask[24] !== 8) return null;
   if (mask[25] !== 0 && mask[25] !== 3) return null;
   const header = Buffer.from(mask.subarray(16, 29));
@@ -13,7 +10,7 @@ export function maskOverlay(
   const alpha = Buffer.alloc(256);
   colours.slice(0, 255).forEach((colour, value) => {
     if (colour === null) return;
-    palette.set(colour, value * 3);
+    palette.writeUIntBE(Number.parseInt(colour.slice(1), 16), value * 3, 3);
     alpha[value] = 140;
   });
   const kept: Buffer[] = [];
@@ -39,13 +36,4 @@ function chunk(kind: string, body: Buffer): Buffer {
   out.set(body, 8);
   out.writeUInt32BE(crc32(out.subarray(4, body.length + 8)), body.length + 8);
   return out;
-}
-
-/** Told apart by people who see fewer colours too; the site draws boxes and outlines in the same. */
-const COLOURS = ['#2f6fde', '#d9730d', '#0f9d76', '#c2388f', '#8a63d2', '#b88a00', '#d14343', '#3aa0c9'] as const;
-
-export function classColour(index: number, own?: string): [number, number, number] {
-  const text = own !== undefined && /^#[0-9a-f]{6}$/i.test(own) ? own : (COLOURS[index % COLOURS.length] ?? COLOURS[0]);
-  const value = Number.parseInt(text.slice(1), 16);
-  return [value >> 16, (value >> 8) & 255, value & 255];
 }

@@ -1,12 +1,12 @@
 import type { ByteReply, DatasetShape, getDataset, listImages, SnapshotShape } from '@trainyard/plugin-sdk/api';
-import { besidePath, imageTypeOf } from '@trainyard/plugin-sdk/dataset';
+import { besidePath, classColour, imageTypeOf } from '@trainyard/plugin-sdk/dataset';
 import { canChange, canRead, isAdmin, notFound, requireRead } from '../platform/access.ts';
 import { decodeCursor, pageOf } from '../platform/page.ts';
 import type { Principal } from '../platform/principal.ts';
 import { query, type Queryable } from '../platform/sql.ts';
 import type { DatasetDeps } from './deps.ts';
 import { waysFrom } from './ensure-view.ts';
-import { classColour, maskOverlay } from './mask-overlay.ts';
+import { maskOverlay } from './mask-overlay.ts';
 import { datasetFileOf, type StoredDataset } from './snapshot-file.ts';
 
 interface SnapshotRow {

@@ -20,3 +20,4 @@ export { outlinesOf } from './raster.ts';
 export { inspectUpload, type ClassCount, type Inspection } from './upload/inspect-upload.ts';
 export type { UploadWish } from './upload/plan-upload.ts';
 export { SPLIT_SEED } from './upload/split-words.ts';
+export { classColour } from './class-colour.ts';

@@ -54,3 +54,14 @@ export function problemFromText(text: string, status: number, fallback: string):
 function isProblemDocument(value: unknown): value is ProblemDocument {
   return typeof value === 'object' && value !== null && 'code' in value && 'title' in value && 'status' in value;
 }
+
+/** What a form action failed with. */
+export function shownFailure(data: unknown): ShownProblem | undefined {
+  if (typeof data !== 'object' || data === null || !('problem' in data)) return undefined;
+  const { problem } = data;
+  return isShown(problem) ? problem : undefined;
+}
+
+function isShown(value: unknown): value is ShownProblem {
+  return typeof value === 'object' && value !== null && 'code' in value && 'title' in value && 'errors' in value;
+}

@@ -25,14 +25,18 @@ export async function planUpload(paths: readonly string[], source: DatasetSource
   if (written !== null) return written;
   const guess = await recognise(files, wish);
   if (guess.format === null) return guess;
-  const formats: readonly DatasetFormat[] = TASKS[guess.task].datasets;
-  if (!formats.includes(guess.format))
+  if (!fits(guess.task, guess.format))
     return {
       because: `${guess.format} cannot hold labels for ${guess.task}`,
-      fix: `Choose ${formats.join(' or ')}, or another task.`,
+      fix: `Choose ${TASKS[guess.task].datasets.join(' or ')}, or another task.`,
     };
   if (guess.format === 'imagefolder@1') return planFolders(files, guess, wish.name);
   return guess.format === 'coco@1' ? planCoco(files, guess, wish.name) : planBeside(files, guess, wish.name);
+}
+
+function fits(task: TaskId, format: DatasetFormat): boolean {
+  const formats: readonly DatasetFormat[] = TASKS[task].datasets;
+  return formats.includes(format);
 }
 
 async function recognise(
@@ -52,7 +56,8 @@ async function recognise(
     keypoints: null,
   };
   if (wanted === undefined || wanted === base.format) return { ...base, task: task ?? base.task };
-  return { ...base, format: wanted, task: task ?? KIND_TASKS[wanted] ?? base.task, because: 'you said so' };
+  const kept = fits(base.task, wanted) ? base.task : 'detect';
+  return { ...base, format: wanted, task: task ?? KIND_TASKS[wanted] ?? kept, because: 'you said so' };
 }
 
 /** Only the task was said: the format of that task, unless what was found is one of them. */

@@ -1,6 +1,8 @@
-import { listDatasets } from '@trainyard/plugin-sdk/api';
-import { need } from '#lib/server/answers.ts';
-import type { PageServerLoad } from './$types';
+import { fail, redirect } from '@sveltejs/kit';
+import { TASKS } from '@trainyard/plugin-sdk';
+import { addDatasetFolder, listDatasets, synthSampleDataset } from '@trainyard/plugin-sdk/api';
+import { answer, need } from '#lib/server/answers.ts';
+import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, url }) => {
   const query = Object.fromEntries(
@@ -16,4 +18,31 @@ export const load: PageServerLoad = async ({ locals, url }) => {
     q: url.searchParams.get('q') ?? '',
     task: url.searchParams.get('task') ?? '',
   };
+};
+
+function isTask(text: string): text is keyof typeof TASKS {
+  return Object.hasOwn(TASKS, text);
+}
+
+function textOf(form: FormData, name: string): string {
+  const value = form.get(name);
+  return typeof value === 'string' ? value.trim() : '';
+}
+
+export const actions: Actions = {
+  synth: async ({ locals, request }) => {
+    const task = textOf(await request.formData(), 'task');
+    const result = await answer(
+      locals.hub.call(synthSampleDataset, { body: { task: isTask(task) ? task : 'detect' } }),
+    );
+    if (!result.ok) return fail(result.problem.status, { problem: result.problem });
+    redirect(303, `/datasets/${result.value.dataset.id}`);
+  },
+  folder: async ({ locals, request }) => {
+    const form = await request.formData();
+    const body = { name: textOf(form, 'name'), path: textOf(form, 'path') };
+    const result = await answer(locals.hub.call(addDatasetFolder, { body }));
+    if (!result.ok) return fail(result.problem.status, { problem: result.problem, ...body });
+    redirect(303, `/datasets/${result.value.dataset.id}`);
+  },
 };

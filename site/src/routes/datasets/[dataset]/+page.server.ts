@@ -1,5 +1,6 @@
 import { fail, redirect } from '@sveltejs/kit';
 import { deleteDataset, getDataset, listImages } from '@trainyard/plugin-sdk/api';
+import { classColour } from '@trainyard/plugin-sdk/dataset';
 import { answer, need } from '#lib/server/answers.ts';
 import type { Actions, PageServerLoad } from './$types';
 
@@ -23,6 +24,7 @@ export const load: PageServerLoad = async ({ locals, params, url }) => {
   return {
     ...found,
     snapshot,
+    colours: snapshot?.classes.map(({ index, color }) => classColour(index, color)) ?? [],
     images: images?.ok === true ? images.value.items : [],
     next: images?.ok === true ? images.value.next : null,
     problem: images?.ok === false ? images.problem : undefined,
