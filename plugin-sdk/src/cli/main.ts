@@ -8,6 +8,7 @@ import { isProblemCode, Problem } from '../problem.ts';
 import { exitCodeOf, explain, openOutput, type Output } from './output.ts';
 import { clientFor, keepSession, readSession } from './session.ts';
 import { approve, initTrainer, packFolder, prepare, publishFolder } from './verbs/author.ts';
+import { addToHub, convertFolder, inspectDataset, synthFolder } from './verbs/dataset.ts';
 import { changeRun, exportRun, logs, train, watch } from './verbs/runs.ts';
 
 const HELP = `trainyard: publish trainers, train with them
@@ -20,6 +21,11 @@ const HELP = `trainyard: publish trainers, train with them
   publish [folder|tgz] [--no-wait]
   prepare NAME                 build the environment of a bundled trainer (timm)
   approve RELEASE              let a digest run here without a wall (administrators)
+
+  dataset inspect PATH [--task T] [--format F]           what a folder or archive is, and every problem in it
+  dataset convert PATH --to FORMAT [--task T] --out DIR
+  dataset synth --task T [--format F] [--seed 7] [--train 240] [--val 60] --out DIR
+  dataset add PATH [--name N]  upload it; --folder PATH: a folder on the machine of the hub (administrators)
 
   train OWNER/NAME --dataset NAME|ID|FILE.zip [--model M] [--preset P] [--set key=value]… [--no-wait]
   watch RUN · stop RUN · pause RUN · resume RUN · logs RUN [--follow]
@@ -44,6 +50,12 @@ const OPTIONS = {
   release: { type: 'string' },
   format: { type: 'string' },
   checkpoint: { type: 'string' },
+  task: { type: 'string' },
+  to: { type: 'string' },
+  folder: { type: 'string' },
+  seed: { type: 'string' },
+  train: { type: 'string' },
+  val: { type: 'string' },
   set: { type: 'string', multiple: true },
 } as const;
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>['values'];
@@ -91,6 +103,52 @@ function runProgram(name: string, args: readonly string[]): Promise<number> {
   });
 }
 
+function countOf(text: string | undefined, otherwise: number, what: string): number {
+  if (text === undefined) return otherwise;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new Problem('bad-request', { detail: `${what} is no whole number.`, fix: 'See trainyard --help.' });
+}
+
+async function runDataset([what, path]: readonly string[], values: Values, output: Output): Promise<number> {
+  const wish = { name: values.name, task: values.task, format: values.format };
+  switch (what) {
+    case 'inspect':
+      return inspectDataset(need(path, 'The folder or archive'), wish, output);
+    case 'convert':
+      return convertFolder(
+        need(path, 'The folder or archive'),
+        { ...wish, to: need(values.to, '--to'), out: need(values.out, '--out') },
+        output,
+      );
+    case 'synth':
+      return synthFolder(
+        {
+          ...wish,
+          out: need(values.out, '--out'),
+          seed: countOf(values.seed, 7, '--seed'),
+          train: countOf(values.train, 240, '--train'),
+          val: countOf(values.val, 60, '--val'),
+        },
+        output,
+      );
+    case 'add':
+      return addToHub(
+        clientFor(await readSession(process.env)),
+        {
+          ...wish,
+          path: values.folder === undefined ? need(path, 'The folder or archive') : undefined,
+          folder: values.folder,
+        },
+        output,
+      );
+    default:
+      throw new Problem('bad-request', {
+        detail: `There is no dataset ${what ?? 'verb'}.`,
+        fix: 'Use dataset inspect, convert, synth or add; see trainyard --help.',
+      });
+  }
+}
+
 async function run(verb: string, rest: readonly string[], values: Values, output: Output): Promise<number> {
   const [first] = rest;
   const session = await readSession(process.env);
@@ -121,6 +179,8 @@ async function run(verb: string, rest: readonly string[], values: Values, output
     case 'approve':
       await approve(clientFor(session), need(first, 'The id of a release'), output);
       return 0;
+    case 'dataset':
+      return runDataset(rest, values, output);
     case 'train':
       return train(
         clientFor(session),
