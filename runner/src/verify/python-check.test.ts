@@ -109,7 +109,7 @@ describe('exports opened by runtimes that are not the trainer', { skip: checkers
       const other = await refutes(
         verified(folder, 'torchscript', { reference: { ...reference, predictions: swapped } }),
         'export-parity',
-        /Only \d+ of \d+ answers are those of the checkpoint \(first: 0000\.png\)/,
+        /Only \d+ of \d+ answers are those of the checkpoint \(first: \d+\.png\)/,
       );
       assert.ok((other.agreement ?? 1) < 0.99);
     },
@@ -195,12 +195,10 @@ describe('exports opened by runtimes that are not the trainer', { skip: checkers
   test('TorchScript is code: it writes nothing here, and it ends', { timeout: 240_000 }, async () => {
     assert.notEqual(await wallHere(), 'none');
     const seen = await verified(join(root, 'made/intruder'), 'torchscript');
-    if ((await wallHere()) === 'bubblewrap') {
-      assert.deepEqual([seen.state, seen.check], ['refuted', 'export-loads'], seen.reason ?? '');
-      await assert.rejects(access(join(root, 'made/written-by-a-model')));
-    }
-    const endless = verified(join(root, 'made/endless'), 'torchscript', { maxSeconds: 40 });
-    await refutes(endless, 'export-loads', /took longer than 40 seconds/);
+    assert.match(seen.runtime, /^torch/);
+    if ((await wallHere()) === 'bubblewrap') await assert.rejects(access(join(root, 'made/written-by-a-model')));
+    const endless = verified(join(root, 'made/endless'), 'torchscript', { maxSeconds: 15 });
+    await refutes(endless, 'export-loads', /took longer than 15 seconds/);
   });
 
   test('predictions with the export, for a metric of our own', { timeout: 120_000 }, async () => {

@@ -85,8 +85,8 @@ async function ask(limits: CheckLimits, { python }: Checkers, question: Question
     const argv = await sandboxed({
       python,
       args: [join(CHECKERS_FOLDER, 'check_export.py'), file],
-      readable: [CHECKERS_FOLDER, WRAPPER_FOLDER, ...question.readable],
-      writable: [home, ...question.writable],
+      readable: [CHECKERS_FOLDER, WRAPPER_FOLDER, home, ...question.readable],
+      writable: question.writable,
     });
     const { maxSeconds, memoryBytes, signal } = { ...DEFAULTS, ...defined(limits) };
     const ran = await runLimited({

@@ -12,11 +12,13 @@ export interface Sandboxed {
   readonly args: readonly string[];
   /** Seen, never written. */
   readonly readable: readonly string[];
-  /** Its home, and a folder that gets results. */
+  /** Folders that get results. */
   readonly writable: readonly string[];
 }
 
 const SYSTEM = ['/usr', '/lib', '/lib64', '/bin'];
+const SCRATCH_BYTES = 256 * 2 ** 20;
+const MOST_FILE_BYTES = 2 ** 30;
 const LOADER = ['/etc/ld.so.cache', '/etc/localtime', '/etc/nsswitch.conf'];
 
 /** Which wall there is on this machine; looked up once. */
@@ -40,7 +42,9 @@ const OFFLINE = process.getuid?.() === 0 ? ['-n', '--'] : ['-r', '-n', '--'];
 export async function sandboxed({ python, args, readable, writable }: Sandboxed): Promise<readonly string[]> {
   const path = process.env['PATH'] ?? '';
   const setpriv = await findProgram('setpriv', path);
+  const prlimit = await findProgram('prlimit', path);
   const inner = [
+    ...(prlimit === null ? [] : [prlimit, `--fsize=${MOST_FILE_BYTES}`, '--core=0', '--']),
     ...(setpriv === null ? [] : [setpriv, '--no-new-privs', '--pdeathsig', 'KILL', '--']),
     python,
     '-s',
@@ -57,7 +61,7 @@ export async function sandboxed({ python, args, readable, writable }: Sandboxed)
     ...(await bare()),
     ...seen.flatMap((folder) => ['--ro-bind', folder, folder]),
     ...writable.flatMap((folder) => ['--bind', folder, folder]),
-    '--',
+    ...['--remount-ro', '/', '--'],
     ...inner,
   ];
 }
@@ -75,7 +79,9 @@ async function bare(): Promise<string[]> {
     ...['--unshare-all', '--die-with-parent', '--new-session'],
     ...system.flat(),
     ...LOADER.flatMap((path) => ['--ro-bind-try', path, path]),
-    ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
+    // What a model writes goes into a little memory of its own and is gone with it.
+    ...['--proc', '/proc', '--dev', '/dev', '--size', String(SCRATCH_BYTES), '--tmpfs', '/tmp'],
+    ...['--setenv', 'HOME', '/tmp', '--setenv', 'TMPDIR', '/tmp', '--chdir', '/tmp'],
   ];
 }
 
