@@ -68,9 +68,9 @@ class Graph:
         self.last = name
         return self
 
-    def write(self, path: Path, outputs: int) -> None:
-        """Writes the model, whose last layer gives `outputs` numbers an image; sizes that are texts are dynamic."""
-        output_shape = (self.shape[0], outputs)
+    def write(self, path: Path, *outputs: int) -> None:
+        """Writes the model, whose last layer gives values of the shape `outputs` for each image; sizes that are texts are dynamic."""
+        output_shape = (self.shape[0], *outputs)
         graph = b"".join(message(1, node) for node in self.nodes) + text_field(2, "trainyard")
         graph += b"".join(message(5, weight) for weight in self.weights)
         graph += message(11, _value(self.input, self.shape)) + message(12, _value(self.last, output_shape))
