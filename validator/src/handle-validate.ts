@@ -8,6 +8,7 @@ import type { SchemaWorkerPool } from '@trainyard/plugin-sdk/config';
 import { EnvironmentFailed, outcomeOfPreparing, packageDownload, type EnvironmentStore } from '@trainyard/runner';
 import type { Handler, Work } from '@trainyard/runner/agent';
 import type { Backend } from '@trainyard/runner/backends';
+import { readyCheckers } from '@trainyard/runner/verify';
 import type { PackageStore } from '@trainyard/runner/work';
 import { validatePackage, type PreparedPackage, type ValidationProgress } from './validate.ts';
 
@@ -18,6 +19,8 @@ export interface ValidateDeps {
   readonly environments: EnvironmentStore;
   readonly schemas: SchemaWorkerPool;
   readonly home: string;
+  /** Folder of all environments, where the checkers of exports are too. */
+  readonly environmentsRoot: string;
 }
 
 const MOST_FINDINGS = 500;
@@ -44,6 +47,8 @@ export function validateHandler(deps: ValidateDeps): Handler {
         tgz,
         ...deps,
         policy: spec.policy,
+        through: spec.kind === 'prove' ? 'L3' : 'L1',
+        ...(spec.kind === 'prove' ? { checkers: await readyCheckers(deps.environmentsRoot) } : {}),
         expected: expectedOf(spec),
         environment: (prepared) => buildEnvironment(deps, work, prepared, signal),
         onProgress: (progress) => say(work, progress),

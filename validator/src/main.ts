@@ -32,6 +32,7 @@ export async function startValidator(config: ValidatorConfig, signal: AbortSigna
     environments,
     schemas,
     home: own,
+    environmentsRoot: join(home, 'environments'),
   });
   log.info({ agent, hub: config.hubUrl, slots: config.slots }, 'the validator is ready');
   try {

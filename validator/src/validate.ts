@@ -2,13 +2,24 @@ import { createReadStream } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { arch, platform } from 'node:os';
 import { join } from 'node:path';
-import { newId, type Digest, type Finding, type Report, type StageResult } from '@trainyard/plugin-sdk';
+import {
+  newId,
+  type ClaimProof,
+  type Digest,
+  type Finding,
+  type Report,
+  type StageResult,
+  type TaskProof,
+} from '@trainyard/plugin-sdk';
 import type { SchemaWorkerPool } from '@trainyard/plugin-sdk/config';
 import { readPackage, type PackageContent } from '@trainyard/plugin-sdk/package';
 import type { Backend } from '@trainyard/runner/backends';
+import type { Checkers } from '@trainyard/runner/verify';
 import { openPackageStore, type BuiltEnvironment, type PackageStore } from '@trainyard/runner/work';
+import { acceptanceResult, acceptTask, type AcceptedTask } from './acceptance/acceptance-stage.ts';
 import { findingOf } from './checks/check.ts';
-import { runContractStage } from './contract/contract-stage.ts';
+import { runContractStage, type ContractOptions, type TaskOutcome } from './contract/contract-stage.ts';
+import { exportResult, exportTask, type ExportedTask } from './export/export-stage.ts';
 import type { TrialLimits } from './trial/run-trial.ts';
 import { packageStages } from './package-stages.ts';
 import { policyOf } from './policy.ts';
@@ -48,6 +59,8 @@ export interface ValidateOptions {
   /** What the request claims; must equal the package. */
   readonly expected?: { readonly name?: string; readonly version?: string; readonly digest?: string };
   readonly onProgress?: (progress: ValidationProgress) => void;
+  /** The Python checkers of exports; absent or null: only ONNX can be checked. */
+  readonly checkers?: Checkers | null;
   readonly limits?: TrialLimits;
   /** How far to go; L1 when absent. */
   readonly through?: 'L1' | 'L2' | 'L3';
@@ -74,7 +87,11 @@ class Validation {
   readonly #scratch: string;
   readonly #done: StageResult[] = [];
   readonly #findings: Finding[] = [];
+  readonly #claims: ClaimProof[] = [];
+  readonly #exported: ExportedTask[] = [];
+  #tasks: TaskProof[] = [];
   #content: PackageContent | null = null;
+  #contractOptions: ContractOptions | null = null;
 
   constructor(options: ValidateOptions) {
     this.#options = options;
@@ -88,7 +105,10 @@ class Validation {
       const failed = row.needs.find((need) => !this.#passed(need));
       if (row.absent !== null) this.#skip(row.stage, this.#absentReason(row.stage, row.absent));
       else if (failed !== undefined) this.#skip(row.stage, `Waits for the stage ${failed}.`);
-      else await this.#contract(digest);
+      else if (row.stage === 'contract') await this.#contract(digest);
+      else if (this.#through === 'L1') this.#skip(row.stage, 'Measured after publishing.');
+      else if (row.stage === 'acceptance') await this.#prove();
+      else if (this.#exported.length === 0) this.#skip(row.stage, 'Only asked for up to L2.');
     }
     const judged = {
       findings: this.#findings,
@@ -97,13 +117,19 @@ class Validation {
     };
     return {
       verdict: verdictOf(judged, policyOf(policy)),
-      level: levelOf(this.#done),
+      level: levelOf(this.#done, this.#tasks),
       policy,
       platform: `${platform()}/${arch() === 'x64' ? 'amd64' : arch()}`,
       packageDigest: digest,
       stages: this.#done,
       findings: this.#findings,
+      tasks: this.#tasks,
+      claims: this.#claims,
     };
+  }
+
+  get #through(): 'L1' | 'L2' | 'L3' {
+    return this.#options.through ?? 'L1';
   }
 
   async close(): Promise<void> {
@@ -165,7 +191,7 @@ class Validation {
       return;
     }
     this.#report('Trying out the trainer', 'contract');
-    const { result, findings } = await runContractStage({
+    const contract: ContractOptions = {
       backend,
       installation,
       home: this.#scratch,
@@ -179,10 +205,50 @@ class Validation {
       ...(this.#options.tasks === undefined ? {} : { tasks: this.#options.tasks }),
       signal,
       onTrial: (trial) => this.#report(`Tried ${trial.name.replace('-', ': ')}`, 'contract'),
-    });
+    };
+    this.#contractOptions = contract;
+    const { result, findings, tasks } = await runContractStage(contract);
+    this.#tasks = tasks.map(proofOf);
     this.#done.push({ ...result, seconds: seconds() });
     this.#findings.push(...findings);
     this.#report('The trainer was tried out', null);
+  }
+
+  /** Acceptance and export of each task, one task after the other: what one left is gone before the next begins. */
+  async #prove(): Promise<void> {
+    const options = this.#contractOptions;
+    if (options === null) throw new Error('the contract passed without having run');
+    const seconds = { acceptance: 0, export: 0 };
+    const accepted: AcceptedTask[] = [];
+    const proofs: TaskProof[] = [];
+    for (const { task } of this.#tasks) {
+      const onTrial: ContractOptions['onTrial'] = ({ name }) => this.#report(`${task}: ${name.replaceAll('-', ' ')}`, 'acceptance');
+      this.#report(`${task}: letting it learn`, 'acceptance');
+      const one = await acceptTask({ ...options, onTrial }, task);
+      try {
+        accepted.push(one);
+        seconds.acceptance += one.proof.seconds;
+        this.#findings.push(...one.findings);
+        this.#claims.push(...one.claims);
+        if (this.#through === 'L2') {
+          proofs.push(one.proof);
+          continue;
+        }
+        const exported = await exportTask({ ...options, onTrial }, one, this.#options.checkers ?? null);
+        seconds.export += exported.seconds;
+        this.#exported.push(exported);
+        this.#findings.push(...exported.findings);
+        this.#claims.push(...exported.claims);
+        proofs.push(withExports(one, exported));
+      } finally {
+        await one.close();
+      }
+    }
+    this.#tasks = proofs;
+    this.#done.push({ ...acceptanceResult(accepted), seconds: Math.round(seconds.acceptance * 10) / 10 });
+    if (this.#exported.length > 0)
+      this.#done.push({ ...exportResult(this.#exported), seconds: Math.round(seconds.export * 10) / 10 });
+    this.#report('The trainer was measured', null);
   }
 
   async #extract(digest: Digest): Promise<string> {
@@ -202,6 +268,16 @@ class Validation {
     });
     this.#options.onProgress?.({ stages, findings: [...this.#findings], sentence });
   }
+}
+
+function proofOf({ task, model, passed, seconds, reason }: TaskOutcome): TaskProof {
+  return { task, model, level: passed ? 'L1' : 'L0', seconds, ...(reason === null ? {} : { reason }) };
+}
+
+function withExports({ proof, passed }: AcceptedTask, exported: ExportedTask): TaskProof {
+  const seconds = Math.round((proof.seconds + exported.seconds) * 10) / 10;
+  if (!passed) return { ...proof, seconds };
+  return exported.reason === null ? { ...proof, level: 'L3', seconds } : { ...proof, seconds, reason: exported.reason };
 }
 
 function secondsSince(begun: number): number {

@@ -1,4 +1,4 @@
-import type { Finding, Level, Stage, StageResult, Verdict } from '@trainyard/plugin-sdk';
+import type { Finding, Level, Stage, StageResult, TaskProof, Verdict } from '@trainyard/plugin-sdk';
 import { CHECKS, findCheck } from './checks/index.ts';
 import type { Policy } from './policy.ts';
 
@@ -37,10 +37,14 @@ function isWaived(stage: Stage, hasImage: boolean, policy: Policy): boolean {
   return policy.waived.includes(stage);
 }
 
-/** L0 when package, manifest and config passed, L1 when the contract did too. Pure. */
-export function levelOf(stages: readonly StageResult[]): Level {
+const LEVELS: readonly Level[] = ['none', 'L0', 'L1', 'L2', 'L3'];
+
+/** L0 when package, manifest and config passed; above that the highest level that holds for every task, L1 only where the contract passed. Pure. */
+export function levelOf(stages: readonly StageResult[], tasks: readonly TaskProof[] = []): Level {
   const passed = (...names: readonly Stage[]): boolean =>
     names.every((name) => stages.some(({ stage, state }) => stage === name && state === 'passed'));
   if (!passed('package', 'manifest', 'config')) return 'none';
-  return passed('contract') ? 'L1' : 'L0';
+  if (!passed('contract')) return 'L0';
+  const lowest = Math.min(...tasks.map(({ level }) => LEVELS.indexOf(level)), LEVELS.length - 1);
+  return tasks.length === 0 ? 'L1' : (LEVELS[lowest] ?? 'L1');
 }

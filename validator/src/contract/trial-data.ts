@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { annotationOf, linesOf, listed, withList, type TestData } from '../data/test-data.ts';
 
 /** The pictures of val in one folder, for predict; names are kept. */
-export async function writePictures(data: TestData, folder: string): Promise<string> {
+export async function writePictures(data: TestData, folder: string, most = Infinity): Promise<string> {
   await mkdir(folder, { recursive: true });
-  for (const path of listed(data, 'val')) {
+  for (const path of listed(data, 'val').slice(0, most)) {
     const bytes = data.files.get(path);
     if (bytes !== undefined) await writeFile(join(folder, path.replaceAll('/', '_')), bytes);
   }

@@ -67,8 +67,10 @@ export interface StopWish {
   readonly how: 'stop' | 'kill';
   /** Asked at every event; true once is enough. */
   readonly at?: (event: AnyEvent) => boolean;
-  /** Asked every few milliseconds, for what no event tells. */
-  readonly seen?: (jobFolder: string) => Promise<boolean>;
+  /** A file of this name appears in checkpoints/: no event tells of that. */
+  readonly file?: RegExp;
+  /** Which time it appears; 1 when absent. */
+  readonly after?: number;
 }
 
 /** A step was done: from here a checkpoint can be saved. */

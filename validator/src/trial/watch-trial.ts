@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { watch, type FSWatcher } from 'node:fs';
+import { join } from 'node:path';
 import type { AnyEvent } from '@trainyard/plugin-sdk';
 import { descendantsOf, killBelow, memoryBelow, shimOf } from './process-tree.ts';
 import type { StopWish, TrialDeps } from './run-trial.ts';
 
-const LOOK_EVERY = 3;
 const WEIGH_EVERY = 500;
 
 /** Stops or kills one trial when the time has come, or when the validation ends. */
@@ -14,6 +14,7 @@ export class Stop {
   readonly #jobFolder: string;
   readonly #onAbort = (): void => this.#controller.abort('validation-ends');
   readonly #patience: NodeJS.Timeout | undefined;
+  #watcher: FSWatcher | undefined;
   #shim: number | null = null;
   #ended = false;
   #askedAt: number | null = null;
@@ -45,25 +46,24 @@ export class Stop {
 
   started(execution: string | null): void {
     this.#shim = shimOf(execution);
-    const { seen } = this.#wish ?? {};
-    if (seen !== undefined) void this.#look(seen);
+    const { file, after = 1 } = this.#wish ?? {};
+    if (file === undefined) return;
+    let times = 0;
+    this.#watcher = watch(join(this.#jobFolder, 'checkpoints'), (_kind, name) => {
+      if (this.asked || name === null || !file.test(name)) return;
+      times += 1;
+      // Appearing and going are two calls.
+      if (times < 2 * after - 1) return;
+      this.#cameTrue = true;
+      this.#act();
+    });
+    this.#watcher.on('error', () => undefined);
   }
 
   hears(event: AnyEvent): void {
     if (this.asked || this.#wish?.at?.(event) !== true) return;
     this.#cameTrue = true;
     this.#act();
-  }
-
-  async #look(seen: NonNullable<StopWish['seen']>): Promise<void> {
-    while (!this.#ended && !this.asked) {
-      if (await seen(this.#jobFolder)) {
-        this.#cameTrue = true;
-        this.#act();
-        return;
-      }
-      await sleep(LOOK_EVERY);
-    }
   }
 
   #act(): void {
@@ -76,6 +76,7 @@ export class Stop {
   end(): void {
     this.#ended = true;
     clearTimeout(this.#patience);
+    this.#watcher?.close();
     this.#deps.signal.removeEventListener('abort', this.#onAbort);
   }
 }

@@ -1,0 +1,205 @@
+import { createHash } from 'node:crypto';
+import { cp, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { homedir, hostname, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { parseExportMetadata, type ExportMetadata } from '@trainyard/plugin-sdk/export';
+import { recomputeMetrics } from '@trainyard/plugin-sdk/metrics';
+import {
+  checkExportFiles,
+  checkWrappers,
+  findLeaks,
+  findPickles,
+  predictWithExport,
+  verifyExport,
+  type Checkers,
+  type ExportCheck,
+  type ExportFault,
+} from '@trainyard/runner/verify';
+import type { ExportClaim } from '@trainyard/plugin-sdk';
+import type { AcceptanceTrials } from '../acceptance/acceptance-trials.ts';
+import { writePictures } from '../contract/trial-data.ts';
+import { listed } from '../data/test-data.ts';
+import { compareAnswers } from './compare-answers.ts';
+import { runTrial, type TrialDeps } from '../trial/run-trial.ts';
+import { exitCodeOf, type Trial } from '../trial/trials.ts';
+
+/** One export claim of one task in one precision, carried out and looked at. Checks read from it; null and empty: not done, and why. */
+export interface ExportTrial {
+  readonly task: string;
+  readonly claim: ExportClaim;
+  readonly precision: string;
+  /** The run of the verb; null when the claim cannot be carried out here. */
+  readonly trial: Trial | null;
+  /** Why nothing could be done here: another device, another system. */
+  readonly impossible: string | null;
+  readonly faults: readonly ExportFault[];
+  readonly metadata: ExportMetadata | null;
+  readonly check: ExportCheck | null;
+  readonly accuracy: { readonly checkpoint: number; readonly exported: number; readonly name: string } | { readonly reason: string };
+  readonly predicted: { readonly difference: string | null; readonly evidence: string } | { readonly reason: string };
+  readonly bytes: number;
+  readonly seconds: number;
+  /** Side of the pictures that the training was asked for; null when it was not. */
+  readonly side: number | null;
+}
+
+export interface ExportDeps extends TrialDeps {
+  readonly checkers: Checkers | null;
+}
+
+const SECONDS = 240;
+const MOST_PICTURES = 16;
+/** So low that it leaves out nothing that counts for an average precision. */
+const METRIC_THRESHOLD = 0.001;
+
+export function claimsFor(trials: AcceptanceTrials): { claim: ExportClaim; precision: string }[] {
+  const { subject } = trials;
+  const { exports = [], models } = subject.manifest;
+  const allowed = models.find(({ id }) => id === subject.model)?.exports;
+  return exports
+    .filter(({ tasks }) => tasks === undefined || tasks.includes(subject.task.id))
+    .filter(({ models: only }) => only === undefined || only.includes(subject.model))
+    .filter(({ format }) => allowed === undefined || allowed.includes(format))
+    .flatMap((claim) => claim.precisions.map((precision) => ({ claim, precision })));
+}
+
+/** Exports, opens the result in another runtime, and lets both the checker and the trainer predict with it. */
+export async function tryExport(
+  deps: ExportDeps,
+  trials: AcceptanceTrials,
+  { claim, precision }: { claim: ExportClaim; precision: string },
+  onTrial: (trial: Trial) => void,
+): Promise<ExportTrial> {
+  const begun = performance.now();
+  const { subject, checkpoint, proofSettings } = trials;
+  const side = typeof proofSettings['image_size'] === 'number' ? proofSettings['image_size'] : null;
+  const none = { reason: 'nothing was exported' };
+  const empty = { task: subject.task.id, claim, precision, faults: [], metadata: null, check: null, accuracy: none, predicted: none, bytes: 0, side };
+  const impossible = whyNotHere(claim) ?? (checkpoint === null ? 'There was no checkpoint to export.' : null);
+  if (impossible !== null || checkpoint === null) return { ...empty, trial: null, impossible, seconds: 0 };
+  const dynamic = claim.dynamic?.includes('batch') === true ? ['batch'] : [];
+  const trial = await runTrial(deps, subject, {
+    ...{ name: `export-${claim.format}-${precision}`, verb: 'export', checkpoint, settings: proofSettings },
+    export: { format: claim.format, precision, dynamic, options: {} },
+    maxSeconds: Math.ceil(SECONDS * trials.factor),
+  });
+  onTrial(trial);
+  const seconds = (): number => Math.round((performance.now() - begun) / 100) / 10;
+  if (exitCodeOf(trial) !== 0) return { ...empty, trial, impossible: null, seconds: seconds() };
+  const folder = join(trial.jobFolder, 'output', 'export');
+  const labels = trials.data.file.classes.map(({ name }) => name);
+  const faults = [
+    ...(await checkExportFiles(folder, labels)),
+    ...(await findLeaks(folder, secretsOf(deps.root, trial.jobFolder))),
+    ...(await findPickles(folder, claim.format)),
+    ...(await checkWrappers(folder)),
+  ];
+  const { format } = claim;
+  const { checkers, signal } = deps;
+  const evaluate = trials.get('proof-evaluate');
+  const reference =
+    evaluate === null
+      ? {}
+      : { reference: { predictions: join(evaluate.jobFolder, 'output', 'predictions.jsonl'), images: trials.dataset.folder, most: MOST_PICTURES } };
+  const check = await verifyExport({ exportFolder: folder, format, checkers, ...reference, signal });
+  const parsed = parseExportMetadata(await readFile(join(folder, 'metadata.json'), 'utf8').catch(() => ''));
+  return {
+    ...empty,
+    trial,
+    impossible: null,
+    faults,
+    metadata: parsed.ok ? parsed.metadata : null,
+    check,
+    accuracy: check.state === 'refuted' ? none : await accuracyOf(deps, trials, folder, format),
+    predicted: check.state === 'refuted' ? none : await predictBoth(deps, trials, folder, claim, precision, onTrial),
+    bytes: await bytesOf(folder, parsed.ok ? parsed.metadata : null),
+    seconds: seconds(),
+  };
+}
+
+function whyNotHere({ format, needs }: ExportClaim): string | null {
+  if (needs?.device === 'cuda' || format === 'tensorrt') return 'not run: no GPU';
+  return needs?.os === 'macos' && process.platform !== 'darwin' ? 'needs macOS' : null;
+}
+
+/** What no exported file may hold. Names that everybody has tell nothing. */
+function secretsOf(root: string, jobFolder: string): string[] {
+  const { username } = userInfo();
+  const common = ['root', 'user', 'admin', 'localhost', 'ubuntu', 'node', 'trainer'];
+  const names = [username, hostname()].filter((name) => name.length > 4 && !common.includes(name));
+  return [root, jobFolder, homedir() === '/' ? jobFolder : homedir(), 'parts-on-a-belt/', ...names].filter((secret) => secret !== '/root');
+}
+
+async function accuracyOf(deps: ExportDeps, trials: AcceptanceTrials, folder: string, format: string): Promise<ExportTrial['accuracy']> {
+  const { checkers, signal, root } = deps;
+  const { recomputed, primary, subject, dataset, data } = trials;
+  if (checkers === null) return { reason: 'the checkers are not prepared on this machine' };
+  if (recomputed === null || 'problem' in recomputed) return { reason: 'the checkpoint itself has no metric' };
+  const output = join(root, `answers-${createHash('sha256').update(folder).digest('hex').slice(0, 8)}`);
+  await mkdir(output, { recursive: true });
+  try {
+    const wish = { exportFolder: folder, format, checkers, images: dataset.folder, list: listed(data, 'val'), output, signal };
+    const { predictions, reason } = await predictWithExport({ ...wish, threshold: METRIC_THRESHOLD });
+    if (predictions === null) return { reason: reason ?? 'the checker could not predict with it' };
+    const metrics = await recomputeMetrics({ task: subject.task.id, dataset: { folder: dataset.folder }, split: 'val', predictions });
+    return { name: primary.name, checkpoint: recomputed.metrics[primary.name] ?? 0, exported: metrics.metrics[primary.name] ?? 0 };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { reason: error instanceof Error ? error.message : String(error) };
+  } finally {
+    await rm(output, { recursive: true, force: true });
+  }
+}
+
+/** The trainer's own predict, with the checkpoint and with the exported model. */
+async function predictBoth(
+  deps: ExportDeps,
+  trials: AcceptanceTrials,
+  folder: string,
+  { format }: ExportClaim,
+  precision: string,
+  onTrial: (trial: Trial) => void,
+): Promise<ExportTrial['predicted']> {
+  const { subject, checkpoint, proofSettings, data } = trials;
+  if (!subject.manifest.capabilities.commands.includes('predict') || checkpoint === null) return { reason: 'the trainer does not predict' };
+  const pictures = await writePictures(data, join(deps.root, 'predict-pictures'), MOST_PICTURES);
+  const job = { verb: 'predict', pictures, settings: proofSettings, maxSeconds: Math.ceil(SECONDS * trials.factor) } as const;
+  const own = await checkpointAnswer(deps, trials, job, onTrial);
+  const other = await runTrial(deps, subject, {
+    ...job,
+    name: `predict-${format}-${precision}`,
+    overrides: { checkpoint: null, modelArtifact: { path: 'input/model', format } },
+    prepare: (jobFolder) => cp(folder, join(jobFolder, 'input', 'model'), { recursive: true }),
+  });
+  onTrial(other);
+  return compareAnswers(subject.task.id, own, other, precision);
+}
+
+const answers = new WeakMap<AcceptanceTrials, Promise<Trial>>();
+
+/** Once per task. */
+function checkpointAnswer(
+  deps: ExportDeps,
+  trials: AcceptanceTrials,
+  job: { readonly verb: 'predict'; readonly pictures: string; readonly settings: AcceptanceTrials['proofSettings']; readonly maxSeconds: number },
+  onTrial: (trial: Trial) => void,
+): Promise<Trial> {
+  const known = answers.get(trials);
+  if (known !== undefined) return known;
+  const { checkpoint, subject } = trials;
+  if (checkpoint === null) throw new Error('there is no checkpoint to predict with');
+  const running = runTrial(deps, subject, { ...job, name: 'predict-checkpoint', checkpoint }).then((trial) => {
+    onTrial(trial);
+    return trial;
+  });
+  answers.set(trials, running);
+  return running;
+}
+
+async function bytesOf(folder: string, metadata: ExportMetadata | null): Promise<number> {
+  const listedBytes = metadata?.artifact.files.reduce((sum, file) => sum + file.bytes, 0);
+  if (listedBytes !== undefined) return listedBytes;
+  const names = await readdir(folder).catch(() => []);
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
