@@ -5,13 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from PIL import Image
+from torchvision.transforms.v2 import functional
 from transformers import BitImageProcessor, ConvNextImageProcessor, MobileViTImageProcessor, ViTImageProcessor
 
 _MEAN, _STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 _NAMES = {Image.Resampling.NEAREST: "nearest", Image.Resampling.BILINEAR: "bilinear", Image.Resampling.BICUBIC: "bicubic"}
-_CLASSES: dict[str, Any] = {
-    "stretch": ViTImageProcessor, "crop": BitImageProcessor, "shrink": ConvNextImageProcessor, "flipped": MobileViTImageProcessor,
-}  # fmt: skip
+
+class _Centred:
+    """Crops where contract.md 8.3 does: half a pixel is rounded to even; the library cuts it off."""
+
+    def center_crop(self, image: Any, size: Any, **_: Any) -> Any:
+        return functional.center_crop(image, [size.height, size.width])
+
+
+class BitCentred(_Centred, BitImageProcessor):
+    pass
+
+
+class ConvNextCentred(_Centred, ConvNextImageProcessor):
+    pass
+
+
+class MobileViTCentred(_Centred, MobileViTImageProcessor):
+    pass
+
+
+_CLASSES: dict[str, Any] = {"stretch": ViTImageProcessor, "crop": BitCentred, "shrink": ConvNextCentred, "flipped": MobileViTCentred}
 #: ConvNeXT's processor stretches from here on instead of cropping.
 _WARPS_FROM = 384
 
@@ -26,11 +45,11 @@ def make_processor(kind: str, size: int, task: str) -> Any:
             return ViTImageProcessor(size=square, resample=Image.Resampling.BILINEAR, image_mean=_MEAN, image_std=_STD)
         return ViTImageProcessor(size=square)
     if kind == "crop":
-        return BitImageProcessor(size={"shortest_edge": round(size * 256 / 224)}, crop_size=square, image_mean=_MEAN, image_std=_STD)
+        return BitCentred(size={"shortest_edge": round(size * 256 / 224)}, crop_size=square, image_mean=_MEAN, image_std=_STD)
     if kind == "shrink":
-        return ConvNextImageProcessor(size={"shortest_edge": size}, crop_pct=0.875, image_mean=_MEAN, image_std=_STD)
+        return ConvNextCentred(size={"shortest_edge": size}, crop_pct=0.875, image_mean=_MEAN, image_std=_STD)
     edge = {"shortest_edge": round(size * 288 / 256)}
-    return MobileViTImageProcessor(size=edge, crop_size=square, resample=Image.Resampling.BILINEAR)
+    return MobileViTCentred(size=edge, crop_size=square, resample=Image.Resampling.BILINEAR)
 
 
 def restore_processor(saved: dict[str, Any]) -> Any:
