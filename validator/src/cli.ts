@@ -2,18 +2,29 @@
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Problem, STAGES, type Finding, type Report, type Verdict } from '@trainyard/plugin-sdk';
+import {
+  Problem,
+  STAGES,
+  type ClaimProof,
+  type Finding,
+  type Report,
+  type TaskProof,
+  type Verdict,
+} from '@trainyard/plugin-sdk';
 import { SchemaWorkerPool } from '@trainyard/plugin-sdk/config';
 import { packTrainer } from '@trainyard/plugin-sdk/package';
 import { EnvironmentFailed, openEnvironments } from '@trainyard/runner';
 import { loadBackend } from '@trainyard/runner/backends';
+import { readyCheckers } from '@trainyard/runner/verify';
 import { newId } from '@trainyard/plugin-sdk';
 import { stageOfFinding } from './package-stages.ts';
+import { unmountBelow } from './trial/small-disk.ts';
 import { validatePackage } from './validate.ts';
 
-const USAGE = `Usage: trainyard-validate [folder|tgz] [--json] [--policy local|standard]
+const USAGE = `Usage: trainyard-validate [folder|tgz] [--level L1|L2|L3] [--task T]… [--json] [--policy local|standard]
 
 Runs the checks of the hub on a trainer: its folder (packed first) or a packed one. The folder you are in when none is named.
+L1 (the default) is what publishing needs: it keeps the contract. L2 lets it learn, stop and go on; L3 checks every export. Both take minutes per task.
 Ends with 0 when the package passes, 1 when something blocks it, 2 when it was called wrongly, 3 when something could not be checked here.
 Packages and Python environments are kept in TRAINYARD_HOME (default: .trainyard in this folder).`;
 
@@ -23,20 +34,28 @@ interface Asked {
   readonly subject: string;
   readonly json: boolean;
   readonly policy: string;
+  readonly level: 'L1' | 'L2' | 'L3';
+  readonly tasks: readonly string[];
 }
 
 function parseArguments(argv: readonly string[]): Asked | null {
   let subject: string | null = null;
   let json = false;
   let policy = 'local';
+  let level = 'L1';
+  const tasks: string[] = [];
   for (let at = 0; at < argv.length; at += 1) {
     const word = argv[at] ?? '';
     if (word === '--json') json = true;
     else if (word === '--policy') policy = argv[(at += 1)] ?? '';
+    else if (word === '--level') level = argv[(at += 1)] ?? '';
+    else if (word === '--task') tasks.push(argv[(at += 1)] ?? '');
     else if (word.startsWith('-') || subject !== null) return null;
     else subject = word;
   }
-  return policy === 'local' || policy === 'standard' ? { subject: subject ?? '.', json, policy } : null;
+  if (policy !== 'local' && policy !== 'standard') return null;
+  if (level !== 'L1' && level !== 'L2' && level !== 'L3') return null;
+  return { subject: subject ?? '.', json, policy, level, tasks };
 }
 
 async function readSubject(path: string): Promise<Uint8Array> {
@@ -57,7 +76,8 @@ async function validate(asked: Asked, signal: AbortSignal): Promise<Report> {
     if (!asked.json) process.stderr.write(`${sentence}\n`);
   };
   try {
-    const environments = openEnvironments(join(shared, 'runner', 'environments'));
+    const root = join(shared, 'runner', 'environments');
+    const environments = openEnvironments(root);
     return await validatePackage({
       tgz,
       home: scratch,
@@ -65,6 +85,9 @@ async function validate(asked: Asked, signal: AbortSignal): Promise<Report> {
       installation,
       schemas,
       policy: asked.policy,
+      through: asked.level,
+      ...(asked.tasks.length === 0 ? {} : { tasks: asked.tasks }),
+      ...(asked.level === 'L3' ? { checkers: await readyCheckers(root) } : {}),
       environment: async ({ digest, folder, content }) => {
         try {
           const trainer = { digest, folder, manifest: content.manifest };
@@ -80,6 +103,7 @@ async function validate(asked: Asked, signal: AbortSignal): Promise<Report> {
   } finally {
     await schemas.close();
     for (const handle of await backend.find()) await backend.remove(handle);
+    await unmountBelow(scratch);
     await rm(scratch, { recursive: true, force: true });
   }
 }
@@ -95,6 +119,8 @@ function printReport(report: Report): void {
     const own = report.findings.filter((finding) => stageOfFinding(finding) === stage);
     for (const finding of own) lines.push(...describeFinding(finding));
   }
+  for (const task of report.tasks ?? []) lines.push(...describeTask(task));
+  for (const claim of report.claims ?? []) lines.push(describeClaim(claim));
   lines.push('', sentenceOf(report));
   process.stdout.write(`${lines.join('\n')}\n`);
 }
@@ -108,6 +134,26 @@ function describeFinding({ check, severity, where, message, evidence, fix }: Fin
     ...(evidence === undefined ? [] : evidence.split('\n').map((line) => `    | ${line}`)),
     `    → ${fix}`,
   ];
+}
+
+function describeTask({ task, model, level, primary, seconds, reason }: TaskProof): string[] {
+  const number = (value: number | null): string => value?.toFixed(3) ?? '–';
+  const metric =
+    primary === undefined
+      ? ''
+      : `, ${primary.name} ${number(primary.recomputed)} (reported ${number(primary.reported)}, floor ${primary.floor})`;
+  return [
+    `${level} ${task} with ${model}${metric}, ${Math.round(seconds)} s`,
+    ...(reason === undefined ? [] : [`    ${reason}`]),
+  ];
+}
+
+const CLAIM_MARKS = { proven: '✔', declared: '·', refuted: '✖' } as const;
+
+function describeClaim({ claim, value, task, precision, state, runtime, reason }: ClaimProof): string {
+  const what = [claim, value, precision, task].filter((word) => word !== undefined).join(' ');
+  const more = [runtime, reason].filter((word) => word !== undefined).join('; ');
+  return `${CLAIM_MARKS[state]} ${what}: ${state}${more === '' ? '' : ` (${more})`}`;
 }
 
 function sentenceOf({ verdict, level, findings }: Report): string {

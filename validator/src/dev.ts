@@ -82,8 +82,7 @@ async function train(
         fix: `Name one of its tasks: ${manifest.tasks.map(({ id }) => id).join(', ')}.`,
       });
     const task = claim.id;
-    const model =
-      wish.model ?? probeModel(manifest, task) ?? '';
+    const model = wish.model ?? probeModel(manifest, task) ?? '';
     const resolved = resolveConfig({
       schema: JSON.parse(configSchemaText) as ConfigSchema,
       task,

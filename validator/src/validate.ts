@@ -21,6 +21,7 @@ import { findingOf } from './checks/check.ts';
 import { runContractStage, type ContractOptions, type TaskOutcome } from './contract/contract-stage.ts';
 import { exportResult, exportTask, type ExportedTask } from './export/export-stage.ts';
 import type { TrialLimits } from './trial/run-trial.ts';
+import type { DataSize } from './data/test-data.ts';
 import { packageStages } from './package-stages.ts';
 import { policyOf } from './policy.ts';
 import { STAGE_TABLE } from './stages.ts';
@@ -62,6 +63,8 @@ export interface ValidateOptions {
   /** The Python checkers of exports; absent or null: only ONNX can be checked. */
   readonly checkers?: Checkers | null;
   readonly limits?: TrialLimits;
+  /** Pictures to learn from; those of the contract when absent. Fewer only where the suite itself is tried. */
+  readonly pictures?: DataSize;
   /** How far to go; L1 when absent. */
   readonly through?: 'L1' | 'L2' | 'L3';
   /** Only these tasks; all of the manifest when absent. */
@@ -202,6 +205,7 @@ class Validation {
       seed: Number.parseInt(digest.slice(-6), 16),
       schemas: this.#options.schemas,
       ...(limits === undefined ? {} : { limits }),
+      ...(this.#options.pictures === undefined ? {} : { pictures: this.#options.pictures }),
       ...(this.#options.tasks === undefined ? {} : { tasks: this.#options.tasks }),
       signal,
       onTrial: (trial) => this.#report(`Tried ${trial.name.replace('-', ': ')}`, 'contract'),
@@ -222,7 +226,8 @@ class Validation {
     const accepted: AcceptedTask[] = [];
     const proofs: TaskProof[] = [];
     for (const { task } of this.#tasks) {
-      const onTrial: ContractOptions['onTrial'] = ({ name }) => this.#report(`${task}: ${name.replaceAll('-', ' ')}`, 'acceptance');
+      const onTrial: ContractOptions['onTrial'] = ({ name }) =>
+        this.#report(`${task}: ${name.replaceAll('-', ' ')}`, 'acceptance');
       this.#report(`${task}: letting it learn`, 'acceptance');
       const one = await acceptTask({ ...options, onTrial }, task);
       try {

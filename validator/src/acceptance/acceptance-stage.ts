@@ -31,20 +31,27 @@ export async function acceptTask(options: ContractOptions, taskId: string): Prom
   const task = manifest.tasks.find(({ id }) => id === taskId);
   const model = probeModel(manifest, taskId);
   const format = task === undefined ? null : formatFor(task);
-  if (task === undefined || model === null || format === null || !isTask(taskId)) throw new Error(`${taskId} passed the contract without data`);
+  if (task === undefined || model === null || format === null || !isTask(taskId))
+    throw new Error(`${taskId} passed the contract without data`);
   const root = join(options.home, `acceptance-${newId()}`);
   await mkdir(root, { recursive: true });
   const close = (): Promise<void> => rm(root, { recursive: true, force: true });
   try {
     const { backend, installation, signal, seed } = options;
-    const large = await drawTestData(taskId, format, seed, acceptanceSize(taskId), signal);
+    const large = await drawTestData(taskId, format, seed, options.pictures ?? acceptanceSize(taskId), signal);
     const tiny = await drawTestData(taskId, format, seed + 2, TINY, signal);
     const grace = manifest.resources?.grace ?? TRIAL_LIMITS.grace;
     const limits = options.limits ?? { ...TRIAL_LIMITS, grace };
     const subject = subjectFor(options, task, model);
     const deps = { backend, installation, root, limits, signal };
     const settings = proofSettings(options, subject);
-    const trials = await runAcceptanceTrials(deps, subject, { large, tiny }, settings, options.onTrial ?? (() => undefined));
+    const trials = await runAcceptanceTrials(
+      deps,
+      subject,
+      { large, tiny },
+      settings,
+      options.onTrial ?? (() => undefined),
+    );
     const findings: Finding[] = [];
     const notRun: { id: string; reason: string; required: boolean }[] = [];
     for (const { check, run } of ACCEPTANCE_CHECKS) {
@@ -65,7 +72,8 @@ export async function acceptTask(options: ContractOptions, taskId: string): Prom
         primary: {
           name: primary.name,
           reported: evaluated ?? reported,
-          recomputed: recomputed === null || 'problem' in recomputed ? null : (recomputed.metrics[primary.name] ?? null),
+          recomputed:
+            recomputed === null || 'problem' in recomputed ? null : (recomputed.metrics[primary.name] ?? null),
           floor: primary.floor,
         },
         seconds: Math.round((performance.now() - begun) / 100) / 10,

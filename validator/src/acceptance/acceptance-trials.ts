@@ -84,7 +84,14 @@ export async function runAcceptanceTrials(
     proof = await prove();
     checkpoint = proof === null ? null : await bestOf(proof);
     if (checkpoint === null || !capabilities.commands.includes('evaluate')) return;
-    await bench.run({ name: 'proof-evaluate', verb: 'evaluate', dataset, checkpoint, settings: proofSettings, maxSeconds: Math.ceil(timeBox) });
+    await bench.run({
+      name: 'proof-evaluate',
+      verb: 'evaluate',
+      dataset,
+      checkpoint,
+      settings: proofSettings,
+      maxSeconds: Math.ceil(timeBox),
+    });
   };
   const behave = async (): Promise<void> => {
     await bench.run({ ...small, name: 'base', settings: base });
@@ -106,7 +113,13 @@ export async function runAcceptanceTrials(
       if (from === null) continue;
       const jobFolder = join(deps.root, `trial-${name}-resumed`);
       await cp(killed.jobFolder, jobFolder, { recursive: true });
-      await bench.run({ ...small, name: `${name}-resumed`, settings: subject.endless, resumeIn: { ...from, jobFolder }, stop: WHEN_TRAINING });
+      await bench.run({
+        ...small,
+        name: `${name}-resumed`,
+        settings: subject.endless,
+        resumeIn: { ...from, jobFolder },
+        stop: WHEN_TRAINING,
+      });
     }
   };
   await settleAll([proveAndEvaluate(), behave().then(stopEarly).then(kill)]);
@@ -140,7 +153,8 @@ function epochs(subject: Subject, wanted: number): JsonObject {
 
 function variedSettings(subject: Subject, base: JsonObject): JsonObject {
   const varied: JsonObject = { ...epochs(subject, SMALL_EPOCHS + 1) };
-  const batch = typeof base['batch'] === 'number' ? nearestAllowed(subject.configSchema, 'batch', base['batch'] / 2) : null;
+  const batch =
+    typeof base['batch'] === 'number' ? nearestAllowed(subject.configSchema, 'batch', base['batch'] / 2) : null;
   if (batch !== null) varied['batch'] = batch;
   const { learning_rate: rate } = base;
   if (typeof rate === 'number') varied['learning_rate'] = rate / 2;

@@ -7,7 +7,13 @@ export function claimsOf(trials: AcceptanceTrials, findings: readonly Finding[])
   const { capabilities } = trials.subject.manifest;
   const task = trials.subject.task.id;
   const claims: ClaimProof[] = [];
-  const add = (claim: ClaimProof['claim'], value: string, checks: readonly string[], shown: boolean, why: string): void => {
+  const add = (
+    claim: ClaimProof['claim'],
+    value: string,
+    checks: readonly string[],
+    shown: boolean,
+    why: string,
+  ): void => {
     const against = findings.find((finding) => checks.includes(finding.check));
     const state: ClaimState = against !== undefined ? 'refuted' : shown ? 'proven' : 'declared';
     const reason = against?.message ?? (shown ? undefined : why);
@@ -16,7 +22,13 @@ export function claimsOf(trials: AcceptanceTrials, findings: readonly Finding[])
   if (capabilities.resume !== 'none') {
     const resumed = trials.get('proof-resumed');
     const shown = resumed !== null && exitCodeOf(resumed) === 0;
-    add('resume', capabilities.resume, ['resume-reaches', 'kill-safe'], shown, 'No training was stopped in its middle and resumed to its end.');
+    add(
+      'resume',
+      capabilities.resume,
+      ['resume-reaches', 'kill-safe'],
+      shown,
+      'No training was stopped in its middle and resumed to its end.',
+    );
   }
   if (capabilities.stop !== 'none') {
     const stopped = trials.get('proof-first');

@@ -34,7 +34,13 @@ export function curveOf(trial: Trial): Curve {
     if (split === 'train' && typeof loss === 'number') losses.push({ step, value: loss });
     if (typeof rate === 'number') firstRate ??= rate;
     if (split === 'val')
-      validation.push(JSON.stringify(Object.entries(values).filter(([name]) => !TIMINGS.test(name)).sort()));
+      validation.push(
+        JSON.stringify(
+          Object.entries(values)
+            .filter(([name]) => !TIMINGS.test(name))
+            .sort(),
+        ),
+      );
   }
   const stepsPerEpoch = whole === null || whole.step === 0 ? null : whole.step / whole.epoch;
   return { losses, firstRate, lastStep, lastEpoch, stepsPerEpoch, validation };

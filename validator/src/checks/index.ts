@@ -87,10 +87,32 @@ export const CONTRACT_CHECKS: readonly ContractRow[] = [
     'Report as you go, not at the end.',
     false,
   ),
-  contract('heartbeat', checkHeartbeat, '`usage` events at least every 30 seconds', 'Use the background thread of the SDK.', false),
-  contract('event-file', checkEventFile, 'every line of events.jsonl whole, by one writer', 'Append whole lines, or use the SDK.'),
-  contract('no-network', checkNetwork, 'a training tries to reach nothing', 'Switch telemetry and downloads off in code.', false),
-  contract('confined-writes', checkWrites, 'nothing is written to package or environment', 'Write to checkpoints/, output/ and TMPDIR.'),
+  contract(
+    'heartbeat',
+    checkHeartbeat,
+    '`usage` events at least every 30 seconds',
+    'Use the background thread of the SDK.',
+    false,
+  ),
+  contract(
+    'event-file',
+    checkEventFile,
+    'every line of events.jsonl whole, by one writer',
+    'Append whole lines, or use the SDK.',
+  ),
+  contract(
+    'no-network',
+    checkNetwork,
+    'a training tries to reach nothing',
+    'Switch telemetry and downloads off in code.',
+    false,
+  ),
+  contract(
+    'confined-writes',
+    checkWrites,
+    'nothing is written to package or environment',
+    'Write to checkpoints/, output/ and TMPDIR.',
+  ),
   contract('any-uid', checkAnyUser, 'an image works as any user', 'Make files readable for all.', false),
   contract(
     'config-bad',
@@ -98,7 +120,12 @@ export const CONTRACT_CHECKS: readonly ContractRow[] = [
     'wrong settings end with 78 and the key is named',
     'Check settings against the schema first.',
   ),
-  contract('config-effective', checkEffectiveConfig, 'every setting arrives: what validate says, training uses', 'Pass it on, or say why not in "note".'),
+  contract(
+    'config-effective',
+    checkEffectiveConfig,
+    'every setting arrives: what validate says, training uses',
+    'Pass it on, or say why not in "note".',
+  ),
   contract(
     'dataset-bad',
     checkBadDataset,
@@ -120,10 +147,33 @@ export const CONTRACT_CHECKS: readonly ContractRow[] = [
     '`evaluate` writes its metrics and one prediction per picture',
     'One line per picture, in list order.',
   ),
-  contract('predict-valid', checkPredict, '`predict` writes one valid line per picture', 'Write what `evaluate` writes.'),
-  contract('disk-full', checkFullDisk, 'a full disk ends with 74, the previous checkpoint stays', 'Write aside, rename, then the index.', false),
-  contract('wall-limit', checkWallLimit, 'a training stops by itself when its time is over', 'Watch job.limits.maxSeconds.', false),
-  contract('memory-honest', checkMemory, 'no run takes more memory than declared', 'Raise resources.min.memory.', false),
+  contract(
+    'predict-valid',
+    checkPredict,
+    '`predict` writes one valid line per picture',
+    'Write what `evaluate` writes.',
+  ),
+  contract(
+    'disk-full',
+    checkFullDisk,
+    'a full disk ends with 74, the previous checkpoint stays',
+    'Write aside, rename, then the index.',
+    false,
+  ),
+  contract(
+    'wall-limit',
+    checkWallLimit,
+    'a training stops by itself when its time is over',
+    'Watch job.limits.maxSeconds.',
+    false,
+  ),
+  contract(
+    'memory-honest',
+    checkMemory,
+    'no run takes more memory than declared',
+    'Raise resources.min.memory.',
+    false,
+  ),
   contract(
     'stop-saves',
     checkStop,
@@ -142,42 +192,138 @@ export const CONTRACT_CHECKS: readonly ContractRow[] = [
 ];
 
 /** Acceptance and exports are measured after publishing, so their absence decides nothing under the policy local. */
-function later<Trials>(stage: 'acceptance' | 'export', id: string, run: (trials: Trials) => CheckResult | Promise<CheckResult>, looks: string, fix: string, severity: Severity = 'error') {
+function later<Trials>(
+  stage: 'acceptance' | 'export',
+  id: string,
+  run: (trials: Trials) => CheckResult | Promise<CheckResult>,
+  looks: string,
+  fix: string,
+  severity: Severity = 'error',
+) {
   const file = `validator/src/checks/${stage}/${id}.ts`;
   const act = severity === 'error' ? 'rejected' : 'none';
   const check: Check = { id, stage, severity, act, enforced: act !== 'none', required: false, file, looks, fix };
   return { check, run };
 }
 
-function acceptance(id: string, run: (trials: AcceptanceTrials) => CheckResult | Promise<CheckResult>, looks: string, fix: string, severity?: Severity) {
+function acceptance(
+  id: string,
+  run: (trials: AcceptanceTrials) => CheckResult | Promise<CheckResult>,
+  looks: string,
+  fix: string,
+  severity?: Severity,
+) {
   return later('acceptance', id, run, looks, fix, severity);
 }
 
 export const ACCEPTANCE_CHECKS = [
-  acceptance('learns', checkLearning, 'the probe model reaches the floor in its time, by our own metric', 'A preset proof-<task> with which it does.', 'warning'),
-  acceptance('metric-honest', checkHonesty, 'reported and recomputed metric agree within 0.02', 'Compute it from the predictions that are written.'),
-  acceptance('evaluate-reproduces', checkReproduction, 'evaluate of the best checkpoint says what the training said', 'Same preprocessing, same checkpoint.'),
-  acceptance('config-behaves', checkBehaviour, 'epochs, batch, learning rate and seed do what they say', 'Pass them on.'),
-  acceptance('stop-early', checkEarlyStop, 'SIGTERM during prepare ends it within 5 seconds', 'Safe points in prepare too.'),
-  acceptance('resume-reaches', checkResumedEnd, 'stopped and resumed it ends at the same step', 'Restore everything, count on.'),
-  acceptance('kill-safe', checkKill, 'SIGKILL at any moment, also inside a checkpoint, loses nothing', 'Write aside, rename, index last.'),
-  acceptance('seeded', checkSeed, 'two trainings with one seed are as equal as declared', 'Seed every source of chance.', 'warning'),
+  acceptance(
+    'learns',
+    checkLearning,
+    'the probe model reaches the floor in its time, by our own metric',
+    'A preset proof-<task> with which it does.',
+    'warning',
+  ),
+  acceptance(
+    'metric-honest',
+    checkHonesty,
+    'reported and recomputed metric agree within 0.02',
+    'Compute it from the predictions that are written.',
+  ),
+  acceptance(
+    'evaluate-reproduces',
+    checkReproduction,
+    'evaluate of the best checkpoint says what the training said',
+    'Same preprocessing, same checkpoint.',
+  ),
+  acceptance(
+    'config-behaves',
+    checkBehaviour,
+    'epochs, batch, learning rate and seed do what they say',
+    'Pass them on.',
+  ),
+  acceptance(
+    'stop-early',
+    checkEarlyStop,
+    'SIGTERM during prepare ends it within 5 seconds',
+    'Safe points in prepare too.',
+  ),
+  acceptance(
+    'resume-reaches',
+    checkResumedEnd,
+    'stopped and resumed it ends at the same step',
+    'Restore everything, count on.',
+  ),
+  acceptance(
+    'kill-safe',
+    checkKill,
+    'SIGKILL at any moment, also inside a checkpoint, loses nothing',
+    'Write aside, rename, index last.',
+  ),
+  acceptance(
+    'seeded',
+    checkSeed,
+    'two trainings with one seed are as equal as declared',
+    'Seed every source of chance.',
+    'warning',
+  ),
 ];
 
-function exporting(id: string, run: (tried: ExportTrial) => CheckResult | Promise<CheckResult>, looks: string, fix: string, severity?: Severity) {
+function exporting(
+  id: string,
+  run: (tried: ExportTrial) => CheckResult | Promise<CheckResult>,
+  looks: string,
+  fix: string,
+  severity?: Severity,
+) {
   return later('export', id, run, looks, fix, severity);
 }
 
 export const EXPORT_CHECKS = [
-  exporting('export-files', checkFiles, 'files and digests of every export, labels in class order', 'Let the SDK write the bundle.'),
-  exporting('export-metadata', checkMetadata, 'metadata.json says what the model file says', 'Read it back from the file.'),
-  exporting('export-clean', checkClean, 'no host, user or dataset path in any file', 'Rewrite the metadata of the format.'),
+  exporting(
+    'export-files',
+    checkFiles,
+    'files and digests of every export, labels in class order',
+    'Let the SDK write the bundle.',
+  ),
+  exporting(
+    'export-metadata',
+    checkMetadata,
+    'metadata.json says what the model file says',
+    'Read it back from the file.',
+  ),
+  exporting(
+    'export-clean',
+    checkClean,
+    'no host, user or dataset path in any file',
+    'Rewrite the metadata of the format.',
+  ),
   exporting('export-data-only', checkDataOnly, 'no pickle inside, external data named', 'Export weights as data.'),
   exporting('export-loads', checkLoads, 'another runtime opens it', 'Open it before it is shipped.'),
-  exporting('export-parity', checkParity, 'it answers as the checkpoint does, classes in order', 'Compare on 16 pictures.'),
-  exporting('export-selftest', checkSelftest, 'wrappers equal the SDK and reproduce the self-test', 'Copy runtime/ as it is.'),
-  exporting('export-input-size', checkInputSize, 'the exported input has the size of the training', 'Export with that size.'),
-  exporting('export-accuracy', checkAccuracy, 'its metric, by the checker, is that of the checkpoint', 'Right steps in metadata.json.'),
+  exporting(
+    'export-parity',
+    checkParity,
+    'it answers as the checkpoint does, classes in order',
+    'Compare on 16 pictures.',
+  ),
+  exporting(
+    'export-selftest',
+    checkSelftest,
+    'wrappers equal the SDK and reproduce the self-test',
+    'Copy runtime/ as it is.',
+  ),
+  exporting(
+    'export-input-size',
+    checkInputSize,
+    'the exported input has the size of the training',
+    'Export with that size.',
+  ),
+  exporting(
+    'export-accuracy',
+    checkAccuracy,
+    'its metric, by the checker, is that of the checkpoint',
+    'Right steps in metadata.json.',
+  ),
   exporting('predict-export', checkPredictExport, 'predict answers the same with it', 'Accept every claimed format.'),
   exporting('export-recorded', checkRecorded, 'time and size are recorded', 'Prepare the checkers.', 'recommendation'),
 ];

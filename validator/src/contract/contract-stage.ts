@@ -5,7 +5,7 @@ import type { SchemaWorkerPool } from '@trainyard/plugin-sdk/config';
 import type { PackageContent } from '@trainyard/plugin-sdk/package';
 import type { Backend } from '@trainyard/runner/backends';
 import type { BuiltEnvironment } from '@trainyard/runner/work';
-import { drawTestData, formatFor, isTask, TINY, type TestData } from '../data/test-data.ts';
+import { drawTestData, formatFor, isTask, TINY, type DataSize, type TestData } from '../data/test-data.ts';
 import { isNotRun } from '../checks/check.ts';
 import { CONTRACT_CHECKS } from '../checks/index.ts';
 import { endlessSettings, quickSettings } from '../trial/quick-settings.ts';
@@ -28,6 +28,8 @@ export interface ContractOptions {
   /** Only these tasks; all of the manifest when absent. */
   readonly tasks?: readonly string[];
   readonly schemas: SchemaWorkerPool;
+  /** Pictures to learn from; those of the contract when absent. Fewer only where the suite itself is tried. */
+  readonly pictures?: DataSize;
   readonly signal: AbortSignal;
   readonly onTrial?: (trial: Trial) => void;
 }
@@ -61,7 +63,8 @@ export async function runContractStage(options: ContractOptions): Promise<Contra
     const model = probeModel(manifest, task.id);
     const format = formatFor(task);
     if (model === null || format === null || !isTask(task.id)) {
-      const reason = model === null ? `No model is listed by name for ${task.id}.` : `There is no test data for ${task.id}.`;
+      const reason =
+        model === null ? `No model is listed by name for ${task.id}.` : `There is no test data for ${task.id}.`;
       reasons.push(reason);
       blocked.add(task.id);
       tasks.push({ task: task.id, model: model ?? '', passed: false, seconds: 0, reason });
@@ -69,7 +72,9 @@ export async function runContractStage(options: ContractOptions): Promise<Contra
     }
     const data = await drawTestData(task.id, format, options.seed, TINY, options.signal);
     const judged = await judgeTask(options, subjectFor(options, task, model), data, at === 0);
-    const own = judged.findings.map((finding) => (chosen.length === 1 ? finding : { ...finding, message: `${task.id}: ${finding.message}` }));
+    const own = judged.findings.map((finding) =>
+      chosen.length === 1 ? finding : { ...finding, message: `${task.id}: ${finding.message}` },
+    );
     findings.push(...own);
     for (const { id, reason, required } of judged.notRun) {
       ran.delete(id);

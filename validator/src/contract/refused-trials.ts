@@ -41,7 +41,12 @@ export function refusedTrials(bench: Bench, subject: Subject, good: WrittenDatas
 export async function emptyCheckpointTrials(bench: Bench, root: string, good: WrittenDataset): Promise<void> {
   const path = join(root, 'c-000001');
   await mkdir(path);
-  await bench.run({ name: 'evaluate-absent', verb: 'evaluate', dataset: good, checkpoint: { path, sha256: SOME_DIGEST } });
+  await bench.run({
+    name: 'evaluate-absent',
+    verb: 'evaluate',
+    dataset: good,
+    checkpoint: { path, sha256: SOME_DIGEST },
+  });
 }
 
 /** With a checkpoint that the trainer made itself. */
@@ -60,7 +65,9 @@ export function spoiltCheckpointTrials(
   if (!capabilities.commands.includes('export') || claim === undefined) return work;
   const wish = { precision: 'fp32', dynamic: [], options: {} };
   const precision = ['int8', 'fp16', 'fp32'].find((word) => !claim.precisions.includes(word));
-  work.push(bench.run({ name: 'unsupported-format', verb: 'export', checkpoint, export: { ...wish, format: UNKNOWN_FORMAT } }));
+  work.push(
+    bench.run({ name: 'unsupported-format', verb: 'export', checkpoint, export: { ...wish, format: UNKNOWN_FORMAT } }),
+  );
   if (precision !== undefined) {
     const asked = { ...wish, format: claim.format, precision };
     work.push(bench.run({ name: 'unsupported-precision', verb: 'export', checkpoint, export: asked }));

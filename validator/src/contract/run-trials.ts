@@ -47,7 +47,11 @@ export async function runTrials(
       can('evaluate') ? bench.run({ name: 'evaluate', verb: 'evaluate', dataset: good, checkpoint }) : none(),
       can('predict') ? bench.run({ name: 'predict', verb: 'predict', pictures, checkpoint }) : none(),
       ...(options.first
-        ? [smallDisk(trained), wallLimit(trained), ...spoiltCheckpointTrials(bench, subject, good, checkpoint, deps.root)]
+        ? [
+            smallDisk(trained),
+            wallLimit(trained),
+            ...spoiltCheckpointTrials(bench, subject, good, checkpoint, deps.root),
+          ]
         : []),
     ]);
   };
@@ -56,7 +60,14 @@ export async function runTrials(
     const bytes = await checkpointBytes(trained);
     if (bytes === 0 || subject.endless === null) return;
     const smallDisk = Math.ceil((bytes * DISK_SHARE) / PAGE) * PAGE + 8 * PAGE;
-    await bench.run({ name: 'disk-full', verb: 'train', dataset: good, settings: subject.endless, smallDisk, maxSeconds: deps.limits.train });
+    await bench.run({
+      name: 'disk-full',
+      verb: 'train',
+      dataset: good,
+      settings: subject.endless,
+      smallDisk,
+      maxSeconds: deps.limits.train,
+    });
   };
   const wallLimit = async (trained: Trial): Promise<void> => {
     if (subject.endless === null) return;
@@ -82,7 +93,12 @@ export async function runTrials(
   const settingsArrive = async (): Promise<void> => {
     await trySettings(bench, subject, good, Object.entries(other.values), 'settings');
     if (Object.keys(other.trained).length === 0) return;
-    await bench.run({ name: 'train-settings', verb: 'train', dataset: good, settings: { ...subject.quick, ...other.trained } });
+    await bench.run({
+      name: 'train-settings',
+      verb: 'train',
+      dataset: good,
+      settings: { ...subject.quick, ...other.trained },
+    });
   };
   const partial = withoutClass(data);
   await settleAll([
@@ -92,7 +108,9 @@ export async function runTrials(
     bench.run(validate('validate', good)),
     partial === null
       ? none()
-      : writeDataset(partial, join(deps.root, 'dataset-partial')).then((some) => bench.run(validate('validate-partial', some))),
+      : writeDataset(partial, join(deps.root, 'dataset-partial')).then((some) =>
+          bench.run(validate('validate-partial', some)),
+        ),
     wrongTogether(bench, subject, good, wrong),
     faultsTogether(bench, deps.root, data, faults),
     ...(options.first ? [...refusedTrials(bench, subject, good), emptyCheckpointTrials(bench, deps.root, good)] : []),
@@ -121,7 +139,12 @@ export function validate(name: string, dataset: WrittenDataset): TrialPlan {
 }
 
 /** All at once, and one by one only where the answer is not whole. */
-async function wrongTogether(bench: Bench, subject: Subject, good: WrittenDataset, wrong: Trials['wrongSettings']): Promise<void> {
+async function wrongTogether(
+  bench: Bench,
+  subject: Subject,
+  good: WrittenDataset,
+  wrong: Trials['wrongSettings'],
+): Promise<void> {
   const all = { ...validate('config-all', good), settings: withWrong(subject.quick, wrong) };
   const names = wrong.map(({ key }) => key);
   if (namesAll(await bench.run(all), 78, names)) return;
@@ -129,12 +152,21 @@ async function wrongTogether(bench: Bench, subject: Subject, good: WrittenDatase
     await bench.run({ ...validate(`config-${one.name}`, good), settings: withWrong(subject.quick, [one]) });
 }
 
-async function faultsTogether(bench: Bench, root: string, data: TestData, faults: readonly DatasetFault[]): Promise<void> {
+async function faultsTogether(
+  bench: Bench,
+  root: string,
+  data: TestData,
+  faults: readonly DatasetFault[],
+): Promise<void> {
   const together = faults.filter(({ alone }) => alone !== true);
   const faulty = (name: string, some: readonly DatasetFault[]): Promise<WrittenDataset> =>
     writeDataset(withFaults(data, some), join(root, `dataset-${name}`));
   const all = await bench.run(validate('dataset-all', await faulty('all', together)));
-  const whole = namesAll(all, 65, together.map(({ names }) => names));
+  const whole = namesAll(
+    all,
+    65,
+    together.map(({ names }) => names),
+  );
   for (const fault of whole ? faults.filter(({ alone }) => alone === true) : faults)
     await bench.run(validate(`dataset-${fault.name}`, await faulty(fault.name, [fault])));
 }
@@ -147,7 +179,10 @@ async function trySettings(
   entries: readonly (readonly [string, JsonObject[string]])[],
   name: string,
 ): Promise<void> {
-  const trial = await bench.run({ ...validate(name, good), settings: { ...subject.quick, ...Object.fromEntries(entries) } });
+  const trial = await bench.run({
+    ...validate(name, good),
+    settings: { ...subject.quick, ...Object.fromEntries(entries) },
+  });
   if (trial === null || exitCodeOf(trial) === 0 || entries.length < 2) return;
   const middle = Math.ceil(entries.length / 2);
   await trySettings(bench, subject, good, entries.slice(0, middle), `${name}-a`);

@@ -22,7 +22,9 @@ export function classCounts(data: TestData, split: string): readonly number[] | 
   if (format !== 'imagefolder@1' && !format.startsWith('yolo-')) return null;
   for (const path of listed(data, split)) {
     if (format === 'imagefolder@1') add(data.file.classes.findIndex(({ dir }) => path.split('/').at(-2) === dir));
-    else for (const row of linesOf(data.files.get(annotationOf(data, path)) ?? new Uint8Array())) add(Number(row.split(' ')[0]));
+    else
+      for (const row of linesOf(data.files.get(annotationOf(data, path)) ?? new Uint8Array()))
+        add(Number(row.split(' ')[0]));
   }
   return counts;
 }

@@ -16,7 +16,21 @@ export interface DatasetFault {
 }
 
 /** Of the train split; every fault has a picture of its own, so that they do not hide each other. */
-export const PICTURE = { broken: 1, missing: 2, twice: 3, index: 4, range: 5, number: 6, columns: 7, mixed: 8, row: 9, size: 10, value: 11, points: 12, twin: 13 };
+export const PICTURE = {
+  broken: 1,
+  missing: 2,
+  twice: 3,
+  index: 4,
+  range: 5,
+  number: 6,
+  columns: 7,
+  mixed: 8,
+  row: 9,
+  size: 10,
+  value: 11,
+  points: 12,
+  twin: 13,
+};
 
 const ABSENT = 'screw';
 
@@ -109,7 +123,12 @@ function yoloFaults(data: TestData): DatasetFault[] {
       names: naming(path),
       line: line(rows.length),
       says: `${says} (${path}:${line(rows.length)})`,
-      put: (into) => withFiles(into, { [path]: edit(rows).map((text) => `${text}\n`).join('') }),
+      put: (into) =>
+        withFiles(into, {
+          [path]: edit(rows)
+            .map((text) => `${text}\n`)
+            .join(''),
+        }),
     };
   };
   const first = (change: (words: string[]) => string[]): RowEdit => {
@@ -118,11 +137,29 @@ function yoloFaults(data: TestData): DatasetFault[] {
   const set = (at: number, word: string) => first((words) => words.map((was, i) => (i === at ? word : was)));
   const top = (): number => 1;
   const found = [
-    row('label-index', PICTURE.index, `the class ${classes.length + 6} of ${classes.length}`, set(0, String(classes.length + 6)), top),
+    row(
+      'label-index',
+      PICTURE.index,
+      `the class ${classes.length + 6} of ${classes.length}`,
+      set(0, String(classes.length + 6)),
+      top,
+    ),
     row('coordinate-range', PICTURE.range, 'a coordinate of 1.5', set(1, '1.5'), top),
     row('number-finite', PICTURE.number, 'a coordinate that is not a number', set(2, 'nan'), top),
-    row('column-count', PICTURE.columns, 'a row with too few columns', first((words) => words.slice(0, 4)), top),
-    row('duplicate-row', PICTURE.row, 'the same row twice', ([head = '', ...rest]) => [head, head, ...rest], () => 2),
+    row(
+      'column-count',
+      PICTURE.columns,
+      'a row with too few columns',
+      first((words) => words.slice(0, 4)),
+      top,
+    ),
+    row(
+      'duplicate-row',
+      PICTURE.row,
+      'the same row twice',
+      ([head = '', ...rest]) => [head, head, ...rest],
+      () => 2,
+    ),
   ];
   if (format === 'yolo-pose@1') {
     const edit = first((words) => [...words, '0.5', '0.5', '2']);

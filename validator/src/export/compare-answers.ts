@@ -14,19 +14,32 @@ const EQUAL_PIXELS = 0.99;
 const SAME_SCORE = 0.02;
 
 /** Two runs of predict over the same pictures: how the second one differs, or null. */
-export async function compareAnswers(task: string, own: Trial, other: Trial, precision: string): Promise<ExportTrial['predicted']> {
+export async function compareAnswers(
+  task: string,
+  own: Trial,
+  other: Trial,
+  precision: string,
+): Promise<ExportTrial['predicted']> {
   for (const [trial, what] of [
     [own, 'the checkpoint'],
     [other, 'the exported model'],
   ] as const) {
     if (exitCodeOf(trial) === 0) continue;
-    return { difference: `predict with ${what} ended with ${exitText(trial.exit)} instead of 0`, evidence: lastWords(trial, 15) };
+    return {
+      difference: `predict with ${what} ended with ${exitText(trial.exit)} instead of 0`,
+      evidence: lastWords(trial, 15),
+    };
   }
-  const [ours, theirs] = await Promise.all([own, other].map((trial) => readOutputText(trial, 'output/predictions.jsonl')));
+  const [ours, theirs] = await Promise.all(
+    [own, other].map((trial) => readOutputText(trial, 'output/predictions.jsonl')),
+  );
   const lines = (text: string | null | undefined): string[] => (text ?? '').split('\n').filter((line) => line !== '');
   const [before, after] = [lines(ours), lines(theirs)];
   if (before.length !== after.length)
-    return { difference: `${before.length} pictures were answered with the checkpoint, ${after.length} with the exported model`, evidence: '' };
+    return {
+      difference: `${before.length} pictures were answered with the checkpoint, ${after.length} with the exported model`,
+      evidence: '',
+    };
   let equal = 0;
   let first = '';
   for (const [at, line] of before.entries()) {
@@ -38,7 +51,10 @@ export async function compareAnswers(task: string, own: Trial, other: Trial, pre
   const needed = precision === 'fp16' || precision === 'int8' ? NEEDED[precision] : NEEDED.fp32;
   // One picture of sixteen is more than a hundredth: one may differ.
   const enough = equal >= Math.floor(needed * before.length) || equal >= before.length - 1;
-  return { difference: enough ? null : `${before.length - equal} of ${before.length} pictures are answered differently`, evidence: first };
+  return {
+    difference: enough ? null : `${before.length - equal} of ${before.length} pictures are answered differently`,
+    evidence: first,
+  };
 }
 
 interface Pair {

@@ -8,7 +8,10 @@ export function faultsOf(id: string, tried: ExportTrial, fix: string): Finding[]
   const files = tried.faults
     .filter(({ check }) => check === id)
     .map(({ file, message, evidence, fix: own }) =>
-      findingOf(id, `${tried.task}, ${which}: ${message}`, own, { where: { file: `export/${file}` }, ...(evidence === undefined ? {} : { evidence }) }),
+      findingOf(id, `${tried.task}, ${which}: ${message}`, own, {
+        where: { file: `export/${file}` },
+        ...(evidence === undefined ? {} : { evidence }),
+      }),
     );
   const { check } = tried;
   if (check?.state !== 'refuted' || check.check !== id) return files;

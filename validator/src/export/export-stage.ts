@@ -20,7 +20,11 @@ export interface ExportedTask {
 const TOTAL_DISK = 4 * 1024 ** 3;
 
 /** Every export claim of a task in every precision, one after the other. */
-export async function exportTask(options: ContractOptions, accepted: AcceptedTask, checkers: Checkers | null): Promise<ExportedTask> {
+export async function exportTask(
+  options: ContractOptions,
+  accepted: AcceptedTask,
+  checkers: Checkers | null,
+): Promise<ExportedTask> {
   const begun = performance.now();
   const { backend, installation, signal } = options;
   const grace = options.content.manifest.resources?.grace ?? TRIAL_LIMITS.grace;
@@ -37,7 +41,13 @@ export async function exportTask(options: ContractOptions, accepted: AcceptedTas
   const refuted = claims.find(({ state }) => state === 'refuted');
   const open = claims.find(({ state, reason }) => state === 'declared' && !isBeyond(reason));
   const reason =
-    claims.length === 0 ? 'It claims no export.' : refuted !== undefined ? `${refuted.value}: ${refuted.reason}` : open === undefined ? null : `${open.value}: ${open.reason}`;
+    claims.length === 0
+      ? 'It claims no export.'
+      : refuted !== undefined
+        ? `${refuted.value}: ${refuted.reason}`
+        : open === undefined
+          ? null
+          : `${open.value}: ${open.reason}`;
   return {
     task: accepted.proof.task,
     findings,
@@ -75,7 +85,9 @@ function claimOf(tried: ExportTrial, findings: readonly Finding[]): ClaimProof {
     ...(check?.milliseconds == null ? {} : { milliseconds: check.milliseconds }),
     ...(bytes === 0 ? {} : { bytes }),
   };
-  const reason = against?.message ?? (state === 'declared' ? (tried.impossible ?? check?.reason ?? 'It was not checked.') : undefined);
+  const reason =
+    against?.message ??
+    (state === 'declared' ? (tried.impossible ?? check?.reason ?? 'It was not checked.') : undefined);
   return {
     ...{ claim: 'export', value: claim.format, task, precision, state, figures, seconds },
     ...(check === null || check.runtime === '' ? {} : { runtime: check.runtime }),

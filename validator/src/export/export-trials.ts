@@ -35,7 +35,8 @@ export interface ExportTrial {
   readonly faults: readonly ExportFault[];
   readonly metadata: ExportMetadata | null;
   readonly check: ExportCheck | null;
-  readonly accuracy: { readonly checkpoint: number; readonly exported: number; readonly name: string } | { readonly reason: string };
+  readonly accuracy:
+    { readonly checkpoint: number; readonly exported: number; readonly name: string } | { readonly reason: string };
   readonly predicted: { readonly difference: string | null; readonly evidence: string } | { readonly reason: string };
   readonly bytes: number;
   readonly seconds: number;
@@ -74,7 +75,18 @@ export async function tryExport(
   const { subject, checkpoint, proofSettings } = trials;
   const side = typeof proofSettings['image_size'] === 'number' ? proofSettings['image_size'] : null;
   const none = { reason: 'nothing was exported' };
-  const empty = { task: subject.task.id, claim, precision, faults: [], metadata: null, check: null, accuracy: none, predicted: none, bytes: 0, side };
+  const empty = {
+    task: subject.task.id,
+    claim,
+    precision,
+    faults: [],
+    metadata: null,
+    check: null,
+    accuracy: none,
+    predicted: none,
+    bytes: 0,
+    side,
+  };
   const impossible = whyNotHere(claim) ?? (checkpoint === null ? 'There was no checkpoint to export.' : null);
   if (impossible !== null || checkpoint === null) return { ...empty, trial: null, impossible, seconds: 0 };
   const dynamic = claim.dynamic?.includes('batch') === true ? ['batch'] : [];
@@ -100,7 +112,13 @@ export async function tryExport(
   const reference =
     evaluate === null
       ? {}
-      : { reference: { predictions: join(evaluate.jobFolder, 'output', 'predictions.jsonl'), images: trials.dataset.folder, most: MOST_PICTURES } };
+      : {
+          reference: {
+            predictions: join(evaluate.jobFolder, 'output', 'predictions.jsonl'),
+            images: trials.dataset.folder,
+            most: MOST_PICTURES,
+          },
+        };
   const check = await verifyExport({ exportFolder: folder, format, checkers, ...reference, signal });
   const parsed = parseExportMetadata(await readFile(join(folder, 'metadata.json'), 'utf8').catch(() => ''));
   return {
@@ -127,10 +145,17 @@ function secretsOf(root: string, jobFolder: string): string[] {
   const { username } = userInfo();
   const common = ['root', 'user', 'admin', 'localhost', 'ubuntu', 'node', 'trainer'];
   const names = [username, hostname()].filter((name) => name.length > 4 && !common.includes(name));
-  return [root, jobFolder, homedir() === '/' ? jobFolder : homedir(), 'parts-on-a-belt/', ...names].filter((secret) => secret !== '/root');
+  return [root, jobFolder, homedir() === '/' ? jobFolder : homedir(), 'parts-on-a-belt/', ...names].filter(
+    (secret) => secret !== '/root',
+  );
 }
 
-async function accuracyOf(deps: ExportDeps, trials: AcceptanceTrials, folder: string, format: string): Promise<ExportTrial['accuracy']> {
+async function accuracyOf(
+  deps: ExportDeps,
+  trials: AcceptanceTrials,
+  folder: string,
+  format: string,
+): Promise<ExportTrial['accuracy']> {
   const { checkers, signal, root } = deps;
   const { recomputed, primary, subject, dataset, data } = trials;
   if (checkers === null) return { reason: 'the checkers are not prepared on this machine' };
@@ -138,11 +163,28 @@ async function accuracyOf(deps: ExportDeps, trials: AcceptanceTrials, folder: st
   const output = join(root, `answers-${createHash('sha256').update(folder).digest('hex').slice(0, 8)}`);
   await mkdir(output, { recursive: true });
   try {
-    const wish = { exportFolder: folder, format, checkers, images: dataset.folder, list: listed(data, 'val'), output, signal };
+    const wish = {
+      exportFolder: folder,
+      format,
+      checkers,
+      images: dataset.folder,
+      list: listed(data, 'val'),
+      output,
+      signal,
+    };
     const { predictions, reason } = await predictWithExport({ ...wish, threshold: METRIC_THRESHOLD });
     if (predictions === null) return { reason: reason ?? 'the checker could not predict with it' };
-    const metrics = await recomputeMetrics({ task: subject.task.id, dataset: { folder: dataset.folder }, split: 'val', predictions });
-    return { name: primary.name, checkpoint: recomputed.metrics[primary.name] ?? 0, exported: metrics.metrics[primary.name] ?? 0 };
+    const metrics = await recomputeMetrics({
+      task: subject.task.id,
+      dataset: { folder: dataset.folder },
+      split: 'val',
+      predictions,
+    });
+    return {
+      name: primary.name,
+      checkpoint: recomputed.metrics[primary.name] ?? 0,
+      exported: metrics.metrics[primary.name] ?? 0,
+    };
   } catch (error) {
     signal.throwIfAborted();
     return { reason: error instanceof Error ? error.message : String(error) };
@@ -161,9 +203,15 @@ async function predictBoth(
   onTrial: (trial: Trial) => void,
 ): Promise<ExportTrial['predicted']> {
   const { subject, checkpoint, proofSettings, data } = trials;
-  if (!subject.manifest.capabilities.commands.includes('predict') || checkpoint === null) return { reason: 'the trainer does not predict' };
+  if (!subject.manifest.capabilities.commands.includes('predict') || checkpoint === null)
+    return { reason: 'the trainer does not predict' };
   const pictures = await writePictures(data, join(deps.root, 'predict-pictures'), MOST_PICTURES);
-  const job = { verb: 'predict', pictures, settings: proofSettings, maxSeconds: Math.ceil(SECONDS * trials.factor) } as const;
+  const job = {
+    verb: 'predict',
+    pictures,
+    settings: proofSettings,
+    maxSeconds: Math.ceil(SECONDS * trials.factor),
+  } as const;
   const own = await checkpointAnswer(deps, trials, job, onTrial);
   const other = await runTrial(deps, subject, {
     ...job,
@@ -181,7 +229,12 @@ const answers = new WeakMap<AcceptanceTrials, Promise<Trial>>();
 function checkpointAnswer(
   deps: ExportDeps,
   trials: AcceptanceTrials,
-  job: { readonly verb: 'predict'; readonly pictures: string; readonly settings: AcceptanceTrials['proofSettings']; readonly maxSeconds: number },
+  job: {
+    readonly verb: 'predict';
+    readonly pictures: string;
+    readonly settings: AcceptanceTrials['proofSettings'];
+    readonly maxSeconds: number;
+  },
   onTrial: (trial: Trial) => void,
 ): Promise<Trial> {
   const known = answers.get(trials);

@@ -37,15 +37,22 @@ async function work() {
   });
   try {
     check(spec);
+    if (verb === 'validate' || verb === 'train') effective(spec);
     if (verb === 'train') await train(spec, say);
-    if (verb === 'evaluate') evaluate(spec);
-    if (verb === 'validate') process.stdout.write('{"problems":[]}\n');
+    if (verb === 'evaluate') evaluate(listed('val.txt'));
+    if (verb === 'predict') evaluate(fs.readdirSync(join(job, 'input', 'images')).sort());
+    if (verb === 'validate') process.stdout.write(`${JSON.stringify({ problems: absentInVal() })}\n`);
     if (verb === 'train' && flaws.has('silent-exit')) process.exit(0);
     say('finished', { metrics: { top1: 0.5 }, seconds: 1 });
     if (verb === 'train' && flaws.has('two-ends')) say('finished', { metrics: { top1: 0.5 }, seconds: 1 });
   } catch (error) {
+    if (error.code === 'ENOSPC')
+      Object.assign(error, {
+        exit: flaws.has('disk-full-is-70') ? 70 : 74,
+        code: flaws.has('disk-full-is-70') ? 'internal.exception' : 'io.disk_full',
+      });
     if (error.exit === undefined) throw error;
-    if (error.exit === 75) say('stopped', { reason: 'signal', checkpoint: error.checkpoint });
+    if (error.exit === 75) say('stopped', { reason: error.reason ?? 'signal', checkpoint: error.checkpoint });
     else say('failed', { code: error.code, message: error.message, hint: error.message });
     process.stderr.write(`${error.message}\n`);
     process.exit(error.exit);
@@ -64,7 +71,8 @@ function writer() {
     seq += flaws.has('seq-gap') && verb === 'train' && seq === 2 ? 2 : 1;
     const strange = flaws.has('unknown-field') && verb === 'train' && type === 'phase' ? { colour: 'red' } : {};
     const line = JSON.stringify({ v: 1, seq, ts: new Date().toISOString(), type, ...fields, ...strange });
-    fs.appendFileSync(join(job, 'output', 'events.jsonl'), `${line}\n`);
+    const half = flaws.has('half-lines') && verb === 'train' && type === 'metric';
+    fs.appendFileSync(join(job, 'output', 'events.jsonl'), `${half ? line.slice(0, 40) : line}\n`);
   };
 }
 
@@ -74,6 +82,13 @@ function check(spec) {
     fail(unsupported, 'unsupported.task', `No task ${spec.task}.`);
   if (!manifest.models.some((model) => model.id === spec.model))
     fail(unsupported, 'unsupported.model', `No model ${spec.model}.`);
+  if (!manifest.capabilities.devices.includes(spec.device.kind))
+    fail(unsupported, 'unsupported.device', `No device ${spec.device.kind}.`);
+  const { format } = spec.dataset ?? { format: 'imagefolder@1' };
+  if (format !== 'imagefolder@1') fail(unsupported, 'unsupported.format', `No format ${format}.`);
+  const input = flaws.has('input-is-1') ? 1 : 66;
+  if (spec.weights != null && spec.weights.sha256 !== hash(fs.readFileSync(join(job, spec.weights.path))))
+    fail(input, 'input.digest_mismatch', 'The weights are not the ones that were announced.');
   const wrong = Object.entries(spec.config ?? {}).flatMap(([key, value]) => problemsOf(key, value));
   if (wrong.length > 0)
     fail(78, 'config.invalid', flaws.has('config-unnamed') ? 'Something is wrong.' : wrong.join(' '));
@@ -81,8 +96,12 @@ function check(spec) {
     const found = datasetProblems();
     if (found.length > 0) fail(65, 'dataset.format', found.join(' '));
   }
-  if (verb === 'evaluate' && !fs.existsSync(join(job, spec.checkpoint.path, 'step')))
-    fail(flaws.has('input-is-1') ? 1 : 66, 'input.checkpoint_missing', 'The checkpoint is empty.');
+  if (spec.checkpoint == null) return;
+  const file = join(job, spec.checkpoint.path, 'step');
+  if (!fs.existsSync(file)) fail(input, 'input.checkpoint_missing', 'The checkpoint is empty.');
+  const bytes = fs.readFileSync(file);
+  if (hash(`${hash(bytes)}  ${bytes.length}  step\n`) !== spec.checkpoint.sha256)
+    fail(input, 'input.digest_mismatch', 'The checkpoint is not the one that was announced.');
 }
 
 function problemsOf(key, value) {
@@ -95,19 +114,50 @@ function problemsOf(key, value) {
 function datasetProblems() {
   const { classes, splits } = JSON.parse(read(join(job, 'dataset'), 'dataset.json'));
   const problems = [];
+  const digests = new Map();
   for (const [split, { list }] of Object.entries(splits)) {
     const paths = listed(list);
+    for (const path of paths.filter((one, at) => paths.indexOf(one) !== at)) problems.push(`${path} is listed twice.`);
     if (paths.length === 0) problems.push(`The split ${split} is empty.`);
     for (const path of paths) {
       const file = join(job, 'dataset', path);
       if (!fs.existsSync(file)) problems.push(`${path} is missing.`);
       else if (fs.readFileSync(file)[0] !== 0x89) problems.push(`${path} cannot be decoded.`);
+      else {
+        const digest = hash(fs.readFileSync(file));
+        const twin = digests.get(digest);
+        if (twin !== undefined && twin.split !== split) problems.push(`${path} is ${twin.path} of another split.`);
+        digests.set(digest, { split, path });
+      }
     }
     if (split !== 'train' || flaws.has('trains-without-class')) continue;
     for (const { name, dir } of classes)
       if (!paths.some((path) => path.includes(`/${dir}/`))) problems.push(`The class ${name} is empty.`);
   }
   return problems;
+}
+
+function absentInVal() {
+  const { classes } = JSON.parse(read(join(job, 'dataset'), 'dataset.json'));
+  const absent = classes.filter(({ dir }) => !listed('val.txt').some((path) => path.includes(`/${dir}/`)));
+  if (flaws.has('silent-about-val')) return [];
+  return absent.map(({ name }) => ({
+    code: 'class_missing_in_val',
+    severity: 'warning',
+    message: `No ${name} in val.`,
+  }));
+}
+
+function effective(spec) {
+  const values = Object.entries(schema.properties).map(([key, property]) => {
+    const requested = spec.config?.[key] ?? property.default;
+    const dropped = flaws.has('drops-setting') && verb === 'train' && key === 'batch';
+    return [key, { requested, effective: dropped ? property.default : requested, target: key, source: 'user' }];
+  });
+  fs.writeFileSync(
+    join(job, 'output', 'config.effective.json'),
+    JSON.stringify({ schema: 'config.effective@1', values: Object.fromEntries(values) }),
+  );
 }
 
 function listed(list) {
@@ -123,6 +173,10 @@ async function train(spec, say) {
     say('failed', { code: 'internal.exception', message: 'It broke.' });
     process.exit(0);
   }
+  if (flaws.has('telephones')) {
+    const { lookup } = await import('node:dns/promises');
+    await lookup('telemetry.example.com').catch(() => undefined);
+  }
   if (flaws.has('output-link')) fs.symlinkSync('/etc/hostname', join(job, 'output', 'plot.png'));
   say('phase', { name: 'train', state: 'begin' });
   const from = spec.resume == null || flaws.has('resume-forgets') ? 0 : spec.resume.step;
@@ -136,16 +190,29 @@ async function train(spec, say) {
     say('metric', { step, epoch, split: 'val', values: { top1: 0.5, ...metrics } });
     const id = save(step, say);
     if (stopping) throw Object.assign(new Error('stopped'), { exit: 75, checkpoint: id });
+    if (performance.now() / 1000 > spec.limits.maxSeconds && !flaws.has('ignores-clock'))
+      throw Object.assign(new Error('time is over'), { exit: 75, checkpoint: id, reason: 'limit' });
   }
   say('phase', { name: 'train', state: 'end' });
 }
 
 function save(step, say) {
   const id = 'c-000001';
-  const folder = join(job, 'checkpoints', id);
-  fs.mkdirSync(folder, { recursive: true });
-  fs.writeFileSync(join(folder, 'step'), String(step));
-  const bytes = Buffer.from(String(step));
+  const checkpoints = join(job, 'checkpoints');
+  const place = (name, text) => {
+    const aside = join(checkpoints, `.tmp-${name}`);
+    fs.mkdirSync(aside, { recursive: true });
+    try {
+      fs.writeFileSync(join(aside, 'file'), text);
+      fs.mkdirSync(join(checkpoints, name.includes('.') ? '' : name), { recursive: true });
+      fs.renameSync(join(aside, 'file'), join(checkpoints, name.includes('.') ? name : `${name}/step`));
+    } finally {
+      fs.rmSync(aside, { recursive: true, force: true });
+    }
+  };
+  // Every epoch the file grows, so that a small disk is full at some time.
+  const bytes = Buffer.from(String(step).padEnd(64 * step, ' '));
+  place(id, bytes);
   const digest = hash(bytes);
   const sha256 = flaws.has('wrong-digest') ? hash('other') : hash(`${digest}  ${bytes.length}  step\n`);
   const entry = {
@@ -158,7 +225,7 @@ function save(step, say) {
     resumable: true,
   };
   const index = { schema: 'checkpoints@1', last: id, best: id, history: [{ ...entry, format: 'other' }] };
-  fs.writeFileSync(join(job, 'checkpoints', 'index.json'), JSON.stringify(index));
+  place('index.json', JSON.stringify(index));
   say('checkpoint', { ...entry, format: 'other' });
   return id;
 }
@@ -167,14 +234,23 @@ function hash(bytes) {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-function evaluate() {
-  const images = listed('val.txt').slice(flaws.has('skips-images') ? 1 : 0);
-  const lines = images.map((image) => JSON.stringify({ image, classes: [] }));
+function evaluate(pictures) {
+  const skips = verb === 'evaluate' ? 'skips-images' : 'predicts-less';
+  const images = pictures.slice(flaws.has(skips) ? 1 : 0);
+  const lines = images.map((image) => JSON.stringify({ image, width: 64, height: 64, classes: [] }));
   fs.writeFileSync(join(job, 'output', 'predictions.jsonl'), `${lines.join('\n')}\n`);
   fs.writeFileSync(
     join(job, 'output', 'metrics.json'),
-    JSON.stringify({ schema: 'metrics@1', metrics: { top1: 0.5 } }),
+    JSON.stringify({ schema: 'metrics@1', metrics: { top1: 0.5 }, perClass: perClass() }),
   );
+}
+
+function perClass() {
+  if (verb !== 'evaluate') return [];
+  const { classes } = JSON.parse(read(join(job, 'dataset'), 'dataset.json'));
+  const names = classes.map(({ name }) => name);
+  if (flaws.has('sorts-classes')) names.sort();
+  return names.map((name, index) => ({ index, name }));
 }
 
 async function forEver() {

@@ -57,9 +57,11 @@ export class NetworkWatch {
   }
 
   started(execution: string | null): void {
-    void this.#begin(execution).catch((error: unknown) => {
-      this.#unavailable ??= error instanceof Error ? error.message : String(error);
-    }).finally(() => void writeFile(join(this.#jobFolder, GO), '').catch(() => undefined));
+    void this.#begin(execution)
+      .catch((error: unknown) => {
+        this.#unavailable ??= error instanceof Error ? error.message : String(error);
+      })
+      .finally(() => void writeFile(join(this.#jobFolder, GO), '').catch(() => undefined));
   }
 
   async #begin(execution: string | null): Promise<void> {

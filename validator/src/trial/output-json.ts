@@ -14,7 +14,10 @@ export async function readOutputText(trial: Pick<Trial, 'jobFolder'>, path: stri
   }
 }
 
-export async function readJsonOutput(trial: Pick<Trial, 'jobFolder'>, path: string): Promise<Record<string, unknown> | null> {
+export async function readJsonOutput(
+  trial: Pick<Trial, 'jobFolder'>,
+  path: string,
+): Promise<Record<string, unknown> | null> {
   return asRecord(parseJson(await readOutputText(trial, path)));
 }
 

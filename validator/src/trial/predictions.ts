@@ -45,7 +45,8 @@ function maskPath(value: unknown): string | null {
 function lineFault(value: unknown, kind: string, data: TestData, isWanted: (said: string) => boolean): string | null {
   if (!isRecord(value)) return 'the line is no JSON object';
   const { image, width, height } = value;
-  if (typeof image !== 'string' || !isWanted(image)) return `"image" is ${JSON.stringify(image)}, another picture is next`;
+  if (typeof image !== 'string' || !isWanted(image))
+    return `"image" is ${JSON.stringify(image)}, another picture is next`;
   if (kind === 'semantic@1') return typeof value['mask'] === 'string' ? null : '"mask" is no path';
   if (typeof width !== 'number' || typeof height !== 'number') return '"width" or "height" is missing';
   const list = value[kind === 'classification@1' ? 'classes' : 'instances'];
@@ -56,7 +57,8 @@ function lineFault(value: unknown, kind: string, data: TestData, isWanted: (said
     const { class: index, score } = item;
     if (typeof index !== 'number' || !Number.isInteger(index) || index < 0 || index >= data.file.classes.length)
       return `the class ${JSON.stringify(index)} is not in dataset.json`;
-    if (typeof score !== 'number' || score < 0 || score > 1 + SCORE_SLACK) return `the score ${JSON.stringify(score)} is not in 0 to 1`;
+    if (typeof score !== 'number' || score < 0 || score > 1 + SCORE_SLACK)
+      return `the score ${JSON.stringify(score)} is not in 0 to 1`;
     if (score > before + SCORE_SLACK) return 'the entries are not sorted by score';
     before = score;
     const fault = kind === 'classification@1' ? null : shapeFault(item, data.file.task);
@@ -67,7 +69,9 @@ function lineFault(value: unknown, kind: string, data: TestData, isWanted: (said
 
 function shapeFault(item: Record<string, unknown>, task: string): string | null {
   const numbers = (value: unknown, length: number): boolean =>
-    Array.isArray(value) && value.length === length && value.every((one) => typeof one === 'number' && Number.isFinite(one));
+    Array.isArray(value) &&
+    value.length === length &&
+    value.every((one) => typeof one === 'number' && Number.isFinite(one));
   if (task === 'obb') {
     const corners = Array.isArray(item['obb']) ? item['obb'].flat() : null;
     return numbers(corners, 8) ? null : '"obb" is not four corners';

@@ -10,7 +10,10 @@ export function shimOf(executionId: string | null): number | null {
 
 export async function descendantsOf(pid: number): Promise<number[]> {
   const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
-  const children = text.split(' ').map(Number).filter((child) => child > 1);
+  const children = text
+    .split(' ')
+    .map(Number)
+    .filter((child) => child > 1);
   const below = await Promise.all(children.map(descendantsOf));
   return [...children, ...below.flat()];
 }

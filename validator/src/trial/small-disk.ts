@@ -16,9 +16,13 @@ export class SmallDisk {
     const folder = join(jobFolder, 'checkpoints');
     await mkdir(folder, { recursive: true });
     if (process.getuid?.() !== 0) return new SmallDisk(folder, 'only root can make a small disk here');
-    const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=777,nosuid,nodev`, 'none', folder], {
-      encoding: 'utf8',
-    });
+    const { status, stderr } = spawnSync(
+      'mount',
+      ['-t', 'tmpfs', '-o', `size=${bytes},mode=777,nosuid,nodev`, 'none', folder],
+      {
+        encoding: 'utf8',
+      },
+    );
     return new SmallDisk(folder, status === 0 ? null : (stderr?.trim() ?? 'mount is not there'));
   }
 

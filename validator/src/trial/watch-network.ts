@@ -60,7 +60,9 @@ function ip(...words: string[]): void {
 function nameServers(): string[] {
   try {
     const found = readFileSync('/etc/resolv.conf', 'utf8').matchAll(/^nameserver\s+(\d+\.\d+\.\d+\.\d+)/gm);
-    return [...found].map(([, address = '']) => address).filter((address) => address !== '' && !address.startsWith('127.'));
+    return [...found]
+      .map(([, address = '']) => address)
+      .filter((address) => address !== '' && !address.startsWith('127.'));
   } catch {
     return [];
   }
@@ -130,15 +132,15 @@ function lookAtConnections(): void {
       const shown = address.length === 8 ? Buffer.from(address, 'hex').reverse().join('.') : `[${address}]`;
       if (shown.startsWith('127.')) continue;
       saw(`${shown}:${parseInt(port, 16)}`);
-      if (address.length === 8) spawnSync('ip', ['route', 'add', 'local', `${shown}/32`, 'dev', 'lo'], { stdio: 'ignore' });
+      if (address.length === 8)
+        spawnSync('ip', ['route', 'add', 'local', `${shown}/32`, 'dev', 'lo'], { stdio: 'ignore' });
     }
   }
 }
 
 /** Sent or dropped: nobody reads the interface. It says nothing by itself. */
 function packetsOut(): number {
-  const [, sent = '0', dropped = '0'] =
-    /nowhere:\s*(?:\d+\s+){9}(\d+)\s+\d+\s+(\d+)/.exec(read('/proc/net/dev')) ?? [];
+  const [, sent = '0', dropped = '0'] = /nowhere:\s*(?:\d+\s+){9}(\d+)\s+\d+\s+(\d+)/.exec(read('/proc/net/dev')) ?? [];
   return Number(sent) + Number(dropped);
 }
 

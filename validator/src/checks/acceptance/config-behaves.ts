@@ -14,24 +14,59 @@ export function checkBehaviour(trials: AcceptanceTrials): CheckResult {
   for (const trial of [base, varied]) {
     if (exitCodeOf(trial) === 0) continue;
     const message = `A training on 24 pictures with ${JSON.stringify(trial === base ? trials.base : { ...trials.base, ...trials.varied })} ended with ${exitText(trial.exit)}.`;
-    return [findingOf(ID, message.slice(0, 1000), 'Train with every value that the schema allows.', { evidence: lastWords(trial, 15) })];
+    return [
+      findingOf(ID, message.slice(0, 1000), 'Train with every value that the schema allows.', {
+        evidence: lastWords(trial, 15),
+      }),
+    ];
   }
   const [before, after] = [curveOf(base), curveOf(varied)];
   const findings: Finding[] = [];
   const report = (key: string, message: string, evidence: string): void => {
-    findings.push(findingOf(ID, message, FIX, { where: { file: 'config.schema.json', pointer: `/properties/${key}` }, evidence }));
+    findings.push(
+      findingOf(ID, message, FIX, { where: { file: 'config.schema.json', pointer: `/properties/${key}` }, evidence }),
+    );
   };
   const { epochs, batch, learning_rate: rate } = trials.varied;
   if (typeof epochs === 'number' && Math.ceil(after.lastEpoch) !== epochs)
-    report('epochs', `"epochs" was ${epochs}, and the training had ${after.lastEpoch}.`, `last epoch ${after.lastEpoch}`);
-  if (typeof batch === 'number' && before.stepsPerEpoch !== null && after.stepsPerEpoch !== null && after.stepsPerEpoch <= before.stepsPerEpoch)
-    report('batch', `"batch" was halved to ${batch}, but an epoch still has ${after.stepsPerEpoch} steps.`, `${before.stepsPerEpoch} steps before, ${after.stepsPerEpoch} after`);
-  if (typeof rate === 'number' && before.firstRate !== null && after.firstRate !== null && Math.abs(after.firstRate - before.firstRate) < 1e-9 * before.firstRate + 1e-15)
-    report('learning_rate', `"learning_rate" was halved to ${rate}, but the first rate is the same.`, `first rate ${before.firstRate} both times`);
+    report(
+      'epochs',
+      `"epochs" was ${epochs}, and the training had ${after.lastEpoch}.`,
+      `last epoch ${after.lastEpoch}`,
+    );
+  if (
+    typeof batch === 'number' &&
+    before.stepsPerEpoch !== null &&
+    after.stepsPerEpoch !== null &&
+    after.stepsPerEpoch <= before.stepsPerEpoch
+  )
+    report(
+      'batch',
+      `"batch" was halved to ${batch}, but an epoch still has ${after.stepsPerEpoch} steps.`,
+      `${before.stepsPerEpoch} steps before, ${after.stepsPerEpoch} after`,
+    );
+  if (
+    typeof rate === 'number' &&
+    before.firstRate !== null &&
+    after.firstRate !== null &&
+    Math.abs(after.firstRate - before.firstRate) < 1e-9 * before.firstRate + 1e-15
+  )
+    report(
+      'learning_rate',
+      `"learning_rate" was halved to ${rate}, but the first rate is the same.`,
+      `first rate ${before.firstRate} both times`,
+    );
   const other = trials.get('other-seed');
   if (other === null || exitCodeOf(other) !== 0) return findings;
   const difference = lossDifference(before, curveOf(other));
   if (difference === 0 && before.losses.length > 1)
-    report('seed', 'Another "seed" gives the same losses.', `losses ${before.losses.slice(0, 5).map(({ value }) => value).join(', ')}`);
+    report(
+      'seed',
+      'Another "seed" gives the same losses.',
+      `losses ${before.losses
+        .slice(0, 5)
+        .map(({ value }) => value)
+        .join(', ')}`,
+    );
   return findings;
 }

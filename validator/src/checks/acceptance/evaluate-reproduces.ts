@@ -11,5 +11,7 @@ export function checkReproduction(trials: AcceptanceTrials): CheckResult {
   if (Math.abs(reported - evaluated) <= SLACK) return [];
   const message = `The training ended with ${primary.name} ${reported.toFixed(4)}; evaluate of its best checkpoint says ${evaluated.toFixed(4)}.`;
   const fix = 'End the training with an evaluation of the best checkpoint, with the same preprocessing as evaluate.';
-  return [findingOf(ID, message, fix, { where: { file: 'output/metrics.json' }, evidence: `${reported} and ${evaluated}` })];
+  return [
+    findingOf(ID, message, fix, { where: { file: 'output/metrics.json' }, evidence: `${reported} and ${evaluated}` }),
+  ];
 }

@@ -12,7 +12,8 @@ export function checkSeed(trials: AcceptanceTrials): CheckResult {
   const { determinism } = trials.subject.manifest.capabilities;
   if (determinism === 'none') return [];
   const [base, again] = [trials.get('base'), trials.get('again')];
-  if (base === null || again === null || exitCodeOf(base) !== 0 || exitCodeOf(again) !== 0) return { notRun: 'there were no two trainings with one seed' };
+  if (base === null || again === null || exitCodeOf(base) !== 0 || exitCodeOf(again) !== 0)
+    return { notRun: 'there were no two trainings with one seed' };
   const [one, other] = [curveOf(base), curveOf(again)];
   const difference = lossDifference(one, other);
   if (difference === null) return { notRun: 'no losses at the same steps' };

@@ -24,5 +24,9 @@ export function checkEarlyStop(trials: AcceptanceTrials): CheckResult {
   const code = exitCodeOf(trial);
   const signalled = trial.exit.kind === 'signal' && trial.exit.signal === 'SIGTERM';
   if (code === EXIT.stopped || code === SIGTERM_CODE || signalled) return [];
-  return [findingOf(ID, `After SIGTERM during prepare it ended with ${exitText(trial.exit)} instead of 75.`, fix, { evidence: lastWords(trial) })];
+  return [
+    findingOf(ID, `After SIGTERM during prepare it ended with ${exitText(trial.exit)} instead of 75.`, fix, {
+      evidence: lastWords(trial),
+    }),
+  ];
 }

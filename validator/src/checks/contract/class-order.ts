@@ -21,21 +21,41 @@ async function judgeMetrics(trials: Trials, trial: Trial): Promise<Finding[]> {
   const metrics = await readJsonOutput(trial, 'output/metrics.json');
   const rows = Array.isArray(metrics?.['perClass']) ? metrics['perClass'] : [];
   for (const row of rows) {
-    const { index, name, support } = typeof row === 'object' && row !== null ? { index: null, name: null, support: null, ...row } : {};
+    const { index, name, support } =
+      typeof row === 'object' && row !== null ? { index: null, name: null, support: null, ...row } : {};
     if (typeof index !== 'number') continue;
     const evidence = JSON.stringify(row).slice(0, 200);
     const where = { file: 'output/metrics.json', pointer: '/perClass' };
     if (name !== names[index])
-      return [findingOf(ID, `Class ${index} is called "${String(name)}"; dataset.json says "${names[index] ?? 'nothing'}".`, FIX, { where, evidence })];
+      return [
+        findingOf(
+          ID,
+          `Class ${index} is called "${String(name)}"; dataset.json says "${names[index] ?? 'nothing'}".`,
+          FIX,
+          { where, evidence },
+        ),
+      ];
     if (counts !== null && typeof support === 'number' && support !== counts[index])
-      return [findingOf(ID, `Class ${index} ("${names[index]}") is said to occur ${support} times in val; it does ${counts[index]} times.`, FIX, { where, evidence })];
+      return [
+        findingOf(
+          ID,
+          `Class ${index} ("${names[index]}") is said to occur ${support} times in val; it does ${counts[index]} times.`,
+          FIX,
+          { where, evidence },
+        ),
+      ];
   }
   const confusion = metrics?.['confusion'];
   const labels = typeof confusion === 'object' && confusion !== null && 'labels' in confusion ? confusion.labels : null;
   const wrong = Array.isArray(labels) ? names.findIndex((name, at) => labels[at] !== name) : -1;
   if (wrong < 0) return [];
   const where = { file: 'output/metrics.json', pointer: '/confusion/labels' };
-  return [findingOf(ID, `The confusion matrix has another class order than dataset.json.`, FIX, { where, evidence: JSON.stringify(labels) })];
+  return [
+    findingOf(ID, `The confusion matrix has another class order than dataset.json.`, FIX, {
+      where,
+      evidence: JSON.stringify(labels),
+    }),
+  ];
 }
 
 function judgePartial(trials: Trials): Finding[] {

@@ -7,7 +7,8 @@ import { findingOf, type CheckResult } from '../check.ts';
 
 const ID = 'config-effective';
 const FILE = 'output/config.effective.json';
-const FIX = 'Pass the setting on to the framework, and write what the framework then holds; where that differs, say why in "note".';
+const FIX =
+  'Pass the setting on to the framework, and write what the framework then holds; where that differs, say why in "note".';
 const MOST = 10;
 
 /** Settings that are not the defaults arrive: validate says what would be used, training says what is used, and both agree or give a reason. */
@@ -36,7 +37,9 @@ export async function checkEffectiveConfig(trials: Trials): Promise<CheckResult>
     const promised = before?.[key];
     const word = `${JSON.stringify(values[key])} was asked for, ${JSON.stringify(entry.effective)} was used`;
     if (entry.note === null && !same(entry.effective, promised?.effective) && !same(entry.effective, trained[key]))
-      findings.push(report(key, `The setting "${key}" did not reach the training: ${word}, and no note says why.`, entry));
+      findings.push(
+        report(key, `The setting "${key}" did not reach the training: ${word}, and no note says why.`, entry),
+      );
     else if (entry.source === 'ignored' && promised?.source !== 'ignored')
       findings.push(report(key, `The training says that it ignored "${key}"; validate had not said so.`, entry));
   }
@@ -54,20 +57,35 @@ async function judgeSaid(trials: Trials, trial: Trial): Promise<Finding[]> {
     else if (Object.hasOwn(trials.otherSettings.values, key)) {
       const asked = trials.otherSettings.values[key];
       if (!same(entry.requested, asked))
-        findings.push(report(key, `"${key}" was set to ${JSON.stringify(asked)}; ${FILE} says that ${JSON.stringify(entry.requested)} was requested.`, entry));
+        findings.push(
+          report(
+            key,
+            `"${key}" was set to ${JSON.stringify(asked)}; ${FILE} says that ${JSON.stringify(entry.requested)} was requested.`,
+            entry,
+          ),
+        );
       else if (!same(entry.effective, asked) && entry.note === null)
-        findings.push(report(key, `"${key}" was set to ${JSON.stringify(asked)}, validate says ${JSON.stringify(entry.effective)} would be used, and no note says why.`, entry));
+        findings.push(
+          report(
+            key,
+            `"${key}" was set to ${JSON.stringify(asked)}, validate says ${JSON.stringify(entry.effective)} would be used, and no note says why.`,
+            entry,
+          ),
+        );
     }
   }
   for (const key of Object.keys(entries)) {
-    if (!scope.includes(key)) findings.push(report(key, `${FILE} has an entry for "${key}", which is no setting of this task.`));
+    if (!scope.includes(key))
+      findings.push(report(key, `${FILE} has an entry for "${key}", which is no setting of this task.`));
   }
   return findings;
 }
 
 /** The settings that are refused when they are tried alone; all of them when each one alone is accepted. */
 function refusedAlone(trials: Trials): Finding[] {
-  const refused = trials.all.filter(({ name, exit }) => /^settings(-[ab])*$/.test(name) && !(exit.kind === 'exited' && exit.code === 0));
+  const refused = trials.all.filter(
+    ({ name, exit }) => /^settings(-[ab])*$/.test(name) && !(exit.kind === 'exited' && exit.code === 0),
+  );
   const [deepest] = [...refused].sort((a, b) => b.name.length - a.name.length);
   if (deepest === undefined) return [];
   const message = `validate refused settings that the schema allows: it ended with ${exitText(deepest.exit)}.`;

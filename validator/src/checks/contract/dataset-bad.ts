@@ -39,5 +39,10 @@ export function checkBadDataset(trials: Trials): CheckResult {
 
 /** `path:2`, `path line 2`, or a field `line` near the path. */
 function namesLine(trial: Trial, names: RegExp, line: number): boolean {
-  return answerNames(trial, new RegExp(`(?:${names.source})(?::|[^\\n]{0,40}\\bline"?:? ?)${line}\\b|\\bline"?:? ?${line}\\b[^\\n]{0,200}(?:${names.source})`));
+  return answerNames(
+    trial,
+    new RegExp(
+      `(?:${names.source})(?::|[^\\n]{0,40}\\bline"?:? ?)${line}\\b|\\bline"?:? ?${line}\\b[^\\n]{0,200}(?:${names.source})`,
+    ),
+  );
 }

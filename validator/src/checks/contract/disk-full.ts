@@ -24,13 +24,20 @@ export async function checkFullDisk(trials: Trials): Promise<CheckResult> {
   } else {
     const failed = trainerEvents(trial.events).find((event) => event.type === 'failed');
     if (failed !== undefined && failed.code !== 'io.disk_full')
-      findings.push(findingOf(ID, `A full disk is reported as "${failed.code}", not as "io.disk_full".`, FIX, { severity: 'warning' }));
+      findings.push(
+        findingOf(ID, `A full disk is reported as "${failed.code}", not as "io.disk_full".`, FIX, {
+          severity: 'warning',
+        }),
+      );
   }
   const index = await readCheckpointIndex(trial.jobFolder, LEFT);
   if ('problem' in index) return [...findings, findingOf(ID, `After a full disk: ${index.problem}`, FIX)];
   const entry = entryOf(index, index.last);
   if (entry === null) return findings;
-  const wrong = await digestProblem(trial.jobFolder, { ...entry, path: entry.path.replace('checkpoints/', `${LEFT}/`) });
+  const wrong = await digestProblem(trial.jobFolder, {
+    ...entry,
+    path: entry.path.replace('checkpoints/', `${LEFT}/`),
+  });
   if (wrong !== null) findings.push(findingOf(ID, `After a full disk: ${wrong}`, FIX));
   return findings;
 }

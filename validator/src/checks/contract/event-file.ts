@@ -18,6 +18,8 @@ function judge(trial: Trial): Finding[] {
   return trial.events.flatMap((line) => {
     if (line.event !== null) return [];
     const message = `In the run "${trial.name}": line ${line.line} of events.jsonl is no event: ${line.reason}.`;
-    return [findingOf(ID, message, FIX, { where: { file: 'output/events.jsonl', line: line.line }, evidence: line.text })];
+    return [
+      findingOf(ID, message, FIX, { where: { file: 'output/events.jsonl', line: line.line }, evidence: line.text }),
+    ];
   });
 }

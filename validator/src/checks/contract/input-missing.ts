@@ -22,7 +22,8 @@ export function checkInputMissing(trials: Trials): CheckResult {
     if (trial === null) continue;
     if (exitCodeOf(trial) !== EXIT.input) {
       const message = `${what} and ended with ${exitText(trial.exit)} instead of 66.`;
-      const fix = 'Compare digest, trainer and version with job.json before opening it, and exit with 66 when they differ.';
+      const fix =
+        'Compare digest, trainer and version with job.json before opening it, and exit with 66 when they differ.';
       findings.push(findingOf(ID, message, fix, { evidence: lastWords(trial) }));
     } else if (name === 'evaluate-other' && !answerNames(trial, trials.subject.manifest.version)) {
       const message = `${what}; it refused but did not name both versions.`;

@@ -11,7 +11,7 @@ export function checkNetwork(trials: Trials): CheckResult {
   if (trial === null || trial.observed === null) return { notRun: trials.cutShort ?? 'no training ran' };
   const { attempts, unavailable } = trial.observed;
   if (unavailable !== null) return { notRun: `the network could not be watched: ${unavailable}` };
-  return attempts.slice(0, 5).map((attempt) =>
-    findingOf(ID, `The training tried to reach ${attempt}.`, FIX, { evidence: attempts.join('\n') }),
-  );
+  return attempts
+    .slice(0, 5)
+    .map((attempt) => findingOf(ID, `The training tried to reach ${attempt}.`, FIX, { evidence: attempts.join('\n') }));
 }

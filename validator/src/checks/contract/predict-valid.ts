@@ -22,5 +22,10 @@ export async function checkPredict(trials: Trials): Promise<CheckResult> {
   const fault = await predictionFault(trial, trials.subject.task.predictions, trials.data, wanted, same);
   if (fault === null) return [];
   const message = `output/predictions.jsonl of predict, line ${fault.line}: ${fault.says}.`;
-  return [findingOf(ID, message, FIX, { where: { file: 'output/predictions.jsonl', line: fault.line }, evidence: fault.evidence })];
+  return [
+    findingOf(ID, message, FIX, {
+      where: { file: 'output/predictions.jsonl', line: fault.line },
+      evidence: fault.evidence,
+    }),
+  ];
 }

@@ -12,12 +12,16 @@ export function checkWallLimit(trials: Trials): CheckResult {
   const trial = trials.get('wall-limit');
   if (trial === null) return { notRun: trials.cutShort ?? 'no training ran against the clock' };
   if (trial.exit.evidence.timedOut)
-    return [findingOf(ID, `A training went on for ${Math.round(trial.seconds)} seconds although its limit was shorter.`, FIX)];
+    return [
+      findingOf(ID, `A training went on for ${Math.round(trial.seconds)} seconds although its limit was shorter.`, FIX),
+    ];
   if (exitCodeOf(trial) !== EXIT.stopped) {
     const message = `A training whose time was over ended with ${exitText(trial.exit)} instead of exit code 75.`;
     return [findingOf(ID, message, FIX, { evidence: lastWords(trial) })];
   }
   const stopped = trainerEvents(trial.events).find((event) => event.type === 'stopped');
   if (stopped?.reason === 'limit') return [];
-  return [findingOf(ID, `A training whose time was over says it stopped because of "${stopped?.reason ?? 'nothing'}".`, FIX)];
+  return [
+    findingOf(ID, `A training whose time was over says it stopped because of "${stopped?.reason ?? 'nothing'}".`, FIX),
+  ];
 }

@@ -15,5 +15,10 @@ export function checkAccuracy(tried: ExportTrial): CheckResult {
   if (drop <= most) return [];
   const message = `${task}, ${claim.format} ${precision}: ${accuracy.name} is ${accuracy.exported.toFixed(4)} with the exported model and ${accuracy.checkpoint.toFixed(4)} with the checkpoint; a drop of ${most} is allowed.`;
   const fix = 'Write the preprocess and postprocess steps into metadata.json as evaluate carries them out.';
-  return [findingOf(ID, message, fix, { where: { file: 'export/metadata.json' }, evidence: `${accuracy.exported} and ${accuracy.checkpoint}` })];
+  return [
+    findingOf(ID, message, fix, {
+      where: { file: 'export/metadata.json' },
+      evidence: `${accuracy.exported} and ${accuracy.checkpoint}`,
+    }),
+  ];
 }

@@ -13,5 +13,10 @@ export function checkFiles(tried: ExportTrial): CheckResult {
   if (trial.exit.kind === 'exited' && trial.exit.code === 0) return faultsOf(ID, tried, FIX);
   const message = `${task}: the export as ${claim.format} in ${precision}, which is claimed, ended with ${exitText(trial.exit)}.`;
   const where = { file: 'trainer.yaml', pointer: '/exports' };
-  return [findingOf(ID, message, 'Mend it, or take the claim out of trainer.yaml.', { where, evidence: lastWords(trial, 15) })];
+  return [
+    findingOf(ID, message, 'Mend it, or take the claim out of trainer.yaml.', {
+      where,
+      evidence: lastWords(trial, 15),
+    }),
+  ];
 }
