@@ -16,7 +16,6 @@ import {
   ITEMS,
   type ItemRow,
   type ResultFile,
-  type WorkFile,
   type WorkRequest,
   type WorkResult,
 } from './work-request.ts';
