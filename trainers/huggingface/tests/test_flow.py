@@ -45,7 +45,8 @@ class Flow(VisionScene):
         listed = (self.dataset / "val.txt").read_text().split()
         self.assertEqual([line["image"] for line in lines], listed)
         if task == "detect":
-            self.assertLess(min(entry["score"] for line in lines for entry in line["instances"]), 0.25)
+            # Nothing is cut off at a score that is only meant for showing.
+            self.assertEqual({len(line["instances"]) for line in lines}, {30})
             self.assertIn("pr", raw["curves"])
         if task == "semantic":
             with Image.open(self.root / "output" / lines[0]["mask"]) as mask:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 PACKAGE = Path(__file__).resolve().parents[1]
 SOURCE = PACKAGE / "src"
-sys.path[:0] = [str(SOURCE), str(PACKAGE.parents[1] / "plugin-sdk/python/tests")]
+sys.path[:0] = [str(SOURCE), str(PACKAGE.parents[1] / "plugin-sdk/python/tests"), str(PACKAGE.parent / "testing")]
 
 import numpy  # noqa: E402
 import torch  # noqa: E402
@@ -32,6 +34,20 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """`validate` prints its document on the process's own stdout."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
 class VisionScene(Scene):
     task = "classify"
 
@@ -41,7 +57,8 @@ class VisionScene(Scene):
         (self.root / "output" / "events.jsonl").unlink(missing_ok=True)
         self.vision_job(command, **fields)
         self.stderr = ""
-        code = app.run([command, "--job", str(self.root)])
+        with _quiet():
+            code = app.run([command, "--job", str(self.root)])
         events = self.events()
         self.check_grammar(events, code)
         return code, events

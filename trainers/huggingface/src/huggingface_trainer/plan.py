@@ -64,11 +64,9 @@ def plan_of(run: Run) -> Plan:
     config, plan = run.config, Plan()
     for key in config:
         plan.put(key, config[key])
-    entry = MODELS[run.model]
     _check_pairs(config)
     _metric(run, plan)
-    if config.image_size is None:
-        plan.put("image_size", entry.size, "the model's own size", "auto")
+    _size(run, plan)
     count = _train_count(run)
     if config.batch > count:
         plan.put("batch", count, f"the training split has {count} images", "overridden")
@@ -86,6 +84,19 @@ def plan_of(run: Run) -> Plan:
     _device(plan, run)
     _greyed(plan, config)
     return plan
+
+
+def _size(run: Run, plan: Plan) -> None:
+    """A size that the model can take: the manifest names least, greatest and step."""
+    wanted = run.config.image_size
+    if wanted is None:
+        plan.put("image_size", MODELS[run.model].size, "the model's own size", "auto")
+        return
+    limits = run.model_entry["input"]
+    step = int(limits["step"])
+    size = min(max(-(-wanted // step) * step, int(limits["min"])), int(limits["max"]))
+    if size != wanted:
+        plan.put("image_size", size, f"{run.model} takes multiples of {step} from {limits['min']} to {limits['max']}", "overridden")
 
 
 def _check_pairs(config: Any) -> None:

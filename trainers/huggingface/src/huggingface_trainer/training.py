@@ -27,6 +27,7 @@ from huggingface_trainer.validation import Validation
 def train(run: Run) -> None:
     plan = plan_of(run)
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     _seed(run)
     _notes(run, plan)
     with tempfile.TemporaryDirectory(prefix="trainyard-hf-") as folder:
