@@ -120,7 +120,7 @@ def verify(request: Json, answer: Json) -> None:
         both = ran(session, np.concatenate([given, given]), order)
         rounds += [[tensor[:half] for tensor in both], [tensor[half:] for tensor in both]]
     answer["inputs"] = len(rounds)
-    answer["outputs"], fault = compare_outputs(metadata["outputs"], expected, rounds, request["tolerances"])
+    answer["outputs"], fault = compare_outputs(metadata["outputs"], expected, rounds, request["parts"], request["sets"])
     if fault is not None:
         raise Refuted("export-parity", fault)
     agreement = Agreement(least=float(request["leastAgreement"]))
@@ -201,37 +201,70 @@ def ran(session: Any, tensor: Any, order: list[int] | None) -> list[Any]:
     return outputs if order is None else [outputs[index] for index in order]
 
 
-def compare_outputs(infos: list[Json], expected: list[Any], rounds: list[list[Any]], tolerances: list[float | None]) -> tuple[list[Json], str | None]:
-    """Figures of each output and the first fault."""
+def compare_outputs(
+    infos: list[Json], expected: list[Any], rounds: list[list[Any]], parts: list[list[Json]], sets: Json
+) -> tuple[list[Json], str | None]:
+    """Figures of each part of each output, and the first fault."""
     import numpy as np
 
-    figures: list[Json] = []
+    figures: dict[str, Json] = {}
     faults: list[str] = []
-    for index, info in enumerate(infos):
-        name, tolerance = info["name"], tolerances[index]
-        wanted = expected[index].astype(np.float64)
-        most = mean = 0.0
-        for answers in rounds:
-            if len(answers) != len(infos):
-                faults.append(f"The file gives {len(answers)} outputs, metadata.json names {len(infos)}.")
-                continue
-            got = answers[index].astype(np.float64)
+    for answers in rounds:
+        if len(answers) != len(infos):
+            raise Refuted("export-metadata", f"The file gives {len(answers)} outputs, metadata.json names {len(infos)}.")
+        for info, got, wanted in zip(infos, answers, expected, strict=True):
             if got.shape != wanted.shape:
-                faults.append(f"Output \"{name}\" has {shape(got.shape)} values; the self-test has {shape(wanted.shape)}.")
-                most = mean = math.inf
-                continue
-            apart = np.abs(got - wanted)
-            if not np.isfinite(apart).all():
-                faults.append(f"Output \"{name}\" holds values that are no numbers.")
-                most = mean = math.inf
-                continue
-            most, mean = max(most, float(apart.max(initial=0.0))), max(mean, float(apart.mean()) if apart.size else 0.0)
-            if tolerance is not None and float(apart.max(initial=0.0)) > tolerance:
-                faults.append(f"Output \"{name}\" differs by {float(apart.max()):.3g}; allowed is {tolerance:g}.")
-            elif info["semantics"] in ("logits", "probs") and not (got.argmax(-1) == wanted.argmax(-1)).all():
-                faults.append(f"Output \"{name}\" names another class.")
-        figures.append({"name": name, "maxAbs": most, "meanAbs": mean, "tolerance": tolerance})
-    return figures, faults[0] if faults else None
+                raise Refuted("export-parity", f"Output \"{info['name']}\" has {shape(got.shape)} values; the self-test has {shape(wanted.shape)}.")
+        wanted_all, got_all = in_one_order([tensor.astype(np.float64) for tensor in expected], [tensor.astype(np.float64) for tensor in answers], sets)
+        for info, wanted, got, cuts in zip(infos, wanted_all, got_all, parts, strict=True):
+            for part in cuts:
+                name, tolerance = part["name"], part["tolerance"]
+                apart = np.abs(taken(got, part) - taken(wanted, part))
+                figure = figures.setdefault(name, {"name": name, "maxAbs": 0.0, "meanAbs": 0.0, "tolerance": tolerance})
+                if not np.isfinite(apart).all():
+                    faults.append(f"Output \"{name}\" holds values that are no numbers.")
+                    figure["maxAbs"] = figure["meanAbs"] = math.inf
+                elif apart.size:
+                    most = float(apart.max())
+                    figure["maxAbs"], figure["meanAbs"] = max(figure["maxAbs"], most), max(figure["meanAbs"], float(apart.mean()))
+                    if tolerance is not None and most > tolerance:
+                        faults.append(f"Output \"{name}\" differs by {most:.3g}; allowed is {tolerance:g}.")
+            if info["semantics"] in ("logits", "probs") and not (got.argmax(-1) == wanted.argmax(-1)).all():
+                faults.append(f"Output \"{info['name']}\" names another class.")
+    return list(figures.values()), faults[0] if faults else None
+
+
+def taken(tensor: Any, part: Json) -> Any:
+    if part["axis"] is None:
+        return tensor
+    cut = slice(part["start"], part["end"], part["step"])
+    return tensor[:, cut] if part["axis"] == 1 else tensor[..., cut]
+
+
+def in_one_order(wanted: list[Any], got: list[Any], sets: Json) -> tuple[list[Any], list[Any]]:
+    """Lists of candidates are sets: near-equal ones may change places, and filling rows mean nothing."""
+    import numpy as np
+
+    lists = sets["lists"]
+    if not lists:
+        return wanted, got
+    if sets["filling"] is not None:
+        for tensors in (wanted, got):
+            rows = tensors[lists[0]]
+            tensors[lists[0]] = np.where(rows[..., sets["filling"], None] >= 0.01, rows, 0.0)
+    ordered = [tensor.copy() for tensor in got]
+    for item in range(len(wanted[lists[0]])):
+        a = np.concatenate([wanted[index][item] for index in lists], axis=1)
+        b = np.concatenate([got[index][item] for index in lists], axis=1)
+        apart = np.abs(a[:, None] - b[None]).sum(-1)
+        order = apart.argmin(1)
+        own = np.arange(len(order))
+        # Rows that are the same, such as filling, keep their own place.
+        order = np.where(apart[own, own] <= apart[own, order], own, order)
+        if len(set(order.tolist())) == len(order):
+            for index in lists:
+                ordered[index][item] = got[index][item][order]
+    return wanted, ordered
 
 
 # --- agreement on the task ---------------------------------------------------------------------------------------------------------

@@ -6,12 +6,12 @@ import {
   parseExportMetadata,
   readNpy,
   readOnnx,
-  toleranceOf,
   type ExportMetadata,
   type NpyArray,
   type OnnxFile,
 } from '@trainyard/plugin-sdk/export';
 import type { ExportCheckId, VerifiedOutput } from './export-check.ts';
+import { inOneOrder, outputParts, valuesOf } from './output-parts.ts';
 
 /** The part that runs in the child process: reads what a trainer left, so every file is taken for hostile. */
 
@@ -154,33 +154,39 @@ function judge(
   rounds: readonly (readonly (NpyArray | undefined)[])[],
   override: number | undefined,
 ): { outputs: VerifiedOutput[]; reason: string | undefined } {
-  const outputs: VerifiedOutput[] = [];
+  const figures = new Map<string, VerifiedOutput>();
+  const parts = outputParts(metadata, override);
   const reasons: string[] = [];
-  metadata.outputs.forEach(({ name, semantics }, index) => {
-    const wanted = expected[index];
-    const tolerance = override ?? toleranceOf(semantics, metadata.artifact.precision);
-    let [maxAbs, meanAbs] = [0, 0];
-    for (const round of rounds) {
-      const actual = round[index];
-      if (wanted === undefined || actual === undefined || actual.data.length !== wanted.data.length) {
-        reasons.push(
-          `Output "${name}" has ${actual?.shape.join('×') ?? 'no'} values; the self-test has ${wanted?.shape.join('×')}.`,
-        );
-        maxAbs = meanAbs = Infinity;
-        continue;
+  for (const round of rounds) {
+    const present = round.flatMap((tensor) => (tensor === undefined ? [] : [tensor]));
+    const odd = metadata.outputs.findIndex((_, i) => round[i]?.data.length !== expected[i]?.data.length);
+    const sorted = odd < 0 ? inOneOrder(metadata, expected, present) : { wanted: [], got: [] };
+    metadata.outputs.forEach(({ name, semantics }, index) => {
+      const [wanted, got] = [sorted.wanted[index], sorted.got[index]];
+      if (wanted === undefined || got === undefined) {
+        if (index === Math.max(odd, 0)) reasons.push(lengthsOf(name, round[index], expected[index]));
+        figures.set(name, { name, maxAbs: Infinity, meanAbs: Infinity, tolerance: null });
+        return;
       }
-      const parity = compareTensors(actual.data, wanted.data, tolerance ?? Infinity);
-      maxAbs = Math.max(maxAbs, parity.maxAbs);
-      meanAbs = Math.max(meanAbs, parity.meanAbs);
-      if (parity.maxAbs === Infinity) reasons.push(`Output "${name}" holds values that are no numbers.`);
-      else if (!parity.passed)
-        reasons.push(`Output "${name}" differs by ${parity.maxAbs.toPrecision(3)}; allowed is ${tolerance}.`);
-      else if (/^(logits|probs)$/.test(semantics) && !sameClasses(actual, wanted))
+      for (const part of parts[index] ?? []) {
+        const { tolerance } = part;
+        const seen = compareTensors(valuesOf(got, part), valuesOf(wanted, part), tolerance ?? Infinity);
+        const before = figures.get(part.name) ?? { maxAbs: 0, meanAbs: 0 };
+        const maxAbs = Math.max(before.maxAbs, seen.maxAbs);
+        figures.set(part.name, { name: part.name, maxAbs, meanAbs: Math.max(before.meanAbs, seen.meanAbs), tolerance });
+        if (seen.maxAbs === Infinity) reasons.push(`Output "${part.name}" holds values that are no numbers.`);
+        else if (!seen.passed)
+          reasons.push(`Output "${part.name}" differs by ${seen.maxAbs.toPrecision(3)}; allowed is ${tolerance}.`);
+      }
+      if (/^(logits|probs)$/.test(semantics) && !sameClasses(got, wanted))
         reasons.push(`Output "${name}" names another class.`);
-    }
-    outputs.push({ name, maxAbs, meanAbs, tolerance });
-  });
-  return { outputs, reason: reasons[0] };
+    });
+  }
+  return { outputs: [...figures.values()], reason: reasons[0] };
+}
+
+function lengthsOf(name: string, got: NpyArray | undefined, wanted: NpyArray | undefined): string {
+  return `Output "${name}" has ${got?.shape.join('×') ?? 'no'} values; the self-test has ${wanted?.shape.join('×')}.`;
 }
 
 async function openModel(

@@ -3,7 +3,7 @@ import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { leastAgreement, toleranceOf, type ExportMetadata } from '@trainyard/plugin-sdk/export';
+import { leastAgreement, type ExportMetadata } from '@trainyard/plugin-sdk/export';
 import { CHECKERS_FOLDER, WRAPPER_FOLDER } from './checkers.ts';
 import type {
   CheckLimits,
@@ -14,6 +14,7 @@ import type {
   ReferencePredictions,
 } from './export-check.ts';
 import { runLimited } from './limited-child.ts';
+import { candidateLists, outputParts } from './output-parts.ts';
 import { declared, parseCheck, refuted } from './parse-check.ts';
 import { sandboxed, wallHere } from './python-sandbox.ts';
 
@@ -36,13 +37,14 @@ export async function checkInPython(check: PythonCheck): Promise<ExportCheck> {
     return declared('Opening TorchScript runs its code, and this machine has no sandbox. Install bubblewrap.');
   const folder = await realpath(check.exportFolder);
   const { precision } = metadata.artifact;
-  const tolerances = metadata.outputs.map(({ semantics }) => check.tolerance ?? toleranceOf(semantics, precision));
+  const parts = outputParts(metadata, check.tolerance);
+  const sets = candidateLists(metadata);
   const agreements = metadata.outputs.map(({ semantics }) => leastAgreement(semantics, precision));
   const reference = check.reference === undefined ? null : await firstLines(check.reference);
   if (reference === null && check.reference !== undefined)
     return declared('The predictions of the checkpoint, which it is to be held against, cannot be read.');
   const answer = await ask(check, check.checkers, {
-    request: { mode: 'verify', folder, format, tolerances, leastAgreement: Math.max(...agreements), reference },
+    request: { mode: 'verify', folder, format, parts, sets, leastAgreement: Math.max(...agreements), reference },
     readable: [folder, ...(reference === null ? [] : [reference.images, dirname(reference.predictions)])],
     writable: [],
   });
