@@ -24,6 +24,8 @@ class Validation:
         scorer = scorer_of(job.task, job.classes)
         learning = net.training
         net.eval()
+        # Mixed precision wraps the network's forward; the evaluate verb has none, and both must say the same.
+        forward = getattr(net, "_original_forward", net)
         try:
             for samples, rows in self._batches():
                 # Leaving is safe here: nothing of the training changes.
@@ -31,7 +33,7 @@ class Validation:
                 inputs = self.collate(rows)
                 labels = _to(inputs["labels"], self.device)
                 with torch.inference_mode():
-                    output = net(pixel_values=inputs["pixel_values"].to(self.device), labels=labels)
+                    output = forward(pixel_values=inputs["pixel_values"].to(self.device), labels=labels)
                 loss = float(output.loss)
                 total, seen = total + loss * len(rows), seen + len(rows)
                 tensors = [tensor.cpu() for tensor in tensors_of(job.task, output, self.collate.reduce_labels)]
