@@ -101,6 +101,12 @@ test('pickles are found by what they are, not by their name', async () => {
   assert.match((await findPickles(fine, 'onnx'))[0]?.message ?? '', /data\.pkl is a pickle/);
   const bad = await folderWith({ 'model.torchscript': zipOf('model/data.pkl', own('posix')) });
   assert.match((await findPickles(bad, 'torchscript'))[0]?.message ?? '', /names posix\.system/);
+  // A name may end in any letter, and c is an opcode.
+  const tricky = Buffer.from('\x80\x02X\x03\x00\x00\x00cv2q\x06c__torch__.conv\nConv\nq\x00.', 'latin1');
+  const convolution = await folderWith({ 'model.torchscript': zipOf('model/data.pkl', tricky) });
+  assert.deepEqual(await findPickles(convolution, 'torchscript'), []);
+  const hidden = await folderWith({ 'model.torchscript': zipOf('model/data.pkl', PICKLE) });
+  assert.match((await findPickles(hidden, 'torchscript'))[0]?.message ?? '', /names a name put together while loading/);
   const linked = await folderWith({ 'metadata.json': '{}' });
   await symlink('/etc/passwd', join(linked, 'model.onnx'));
   assert.match((await findPickles(linked, 'onnx'))[0]?.message ?? '', /model\.onnx is no plain file/);

@@ -7,7 +7,7 @@ const OVERLAP = 512;
 const SHORTEST_SECRET = 4;
 /** Homes of people, whoever they are, and places where Python packages are installed. */
 const HOST =
-  /(?:\/home\/|\/Users\/|[A-Za-z]:\\Users\\)[A-Za-z0-9._-]+|\/root\/[A-Za-z0-9._-]+|\/[A-Za-z0-9._\/-]{1,300}\/(?:site|dist)-packages\//;
+  /(?:\/home\/|\/Users\/|[A-Za-z]:\\Users\\)[A-Za-z0-9._-]+|\/root\/[A-Za-z0-9._-]+|\/[A-Za-z0-9._/-]{1,300}\/(?:site|dist)-packages\//;
 
 /**
  * Paths of the machine, names of people and places of the dataset in any file of an export, archives included (`export-clean`). `secrets`: what

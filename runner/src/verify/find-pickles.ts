@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { open } from 'node:fs/promises';
 import type { ExportFault } from './export-check.ts';
 import { contentsOf, walkExport, type Content } from './export-walk.ts';
+import { pickleNames } from './pickle-names.ts';
 
 /** What TorchScript's own archive holds; its reader takes names of classes from there, but calls nothing outside of torch. */
 const OF_TORCHSCRIPT = /^[^/]+\/(?:data\.pkl|constants\.pkl|attributes\.pkl|traced_inputs\.pkl|code\/.*\.debug_pkl)$/;
@@ -10,6 +11,8 @@ const TORCH_NAMES = /^(?:__torch__|torch|collections|_codecs)(?:\.|$)/;
 const FIRST_OPCODES = new Set([...Buffer.from('()]}cXKJMGNqBCUIFLST'), 0x88, 0x89, 0x8a, 0x8c, 0x8e, 0x8f, 0x95]);
 const OLD_TORCH = Buffer.from('80028a0a6cfc9c46f9206aa85019', 'hex');
 const HEAD = 64 * 1024;
+/** Structure only: the numbers lie in files of their own. */
+const MOST_PICKLE_BYTES = 64 * 2 ** 20;
 
 /**
  * Pickles in any file of an export, archives included, by content and whatever their name (`export-data-only`): loading one runs code. Only the
@@ -79,14 +82,10 @@ async function lastByte(content: Content, file: string): Promise<string> {
 
 /** A class or function outside of torch that a pickle of the archive names. */
 async function strangerIn(content: Content): Promise<string | null> {
-  let rest = '';
-  for await (const bytes of content.open()) {
-    const text = rest + bytes.toString('latin1');
-    for (const [, module = '', name = ''] of text.matchAll(/c([A-Za-z_][\w.]*)\n([A-Za-z_][\w.]*)\n/g))
-      if (!TORCH_NAMES.test(module)) return `${module}.${name}`;
-    rest = text.slice(-1024);
-  }
-  return null;
+  if (content.bytes > MOST_PICKLE_BYTES) throw new Error('the pickle is too large');
+  const parts: Buffer[] = [];
+  for await (const bytes of content.open()) parts.push(bytes);
+  return pickleNames(Buffer.concat(parts)).find((name) => !TORCH_NAMES.test(name)) ?? null;
 }
 
 function isObjectNpy(head: Buffer): boolean {
