@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import unittest
 
-from every_field import all_fields, differences, scoped, silences, single_fields
-from parts import PROBES, SMALL, Parts, app
+from parts import PROBES, SMALL, Parts, app  # first: it puts trainers/testing on the path
+
+from every_field import all_fields, differences, scoped, silences, single_fields  # noqa: E402, I001
 
 
 class Settings(Parts):
@@ -28,8 +30,9 @@ class Settings(Parts):
         for task in PROBES:
             with self.subTest(task):
                 self.make(task)
+                shutil.rmtree(self.root / "checkpoints", ignore_errors=True)
                 config = {
-                    **self.for_task(task, all_fields(schema, task)), "epochs": 2, "batch": 5, "image_size": 64, "max_minutes": None,
+                    **self.for_task(task, all_fields(schema, task)), "epochs": 2, "batch": 3, "image_size": 64, "max_minutes": None,
                     "fraction": 0.75, "freeze": 2, "workers": 0, "seed": 1,
                 }  # fmt: skip
                 code, events = self.run_here("validate", config=config, seed=1)

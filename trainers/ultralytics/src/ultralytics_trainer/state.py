@@ -34,7 +34,7 @@ class TrainingState:
         state: dict[str, Any] = {
             "net": trainer.ema.ema.state_dict(), "raw": unwrap_model(trainer.model).state_dict(),
             "optimizer": trainer.optimizer.state_dict(), "scaler": trainer.scaler.state_dict(), "data": self._data(),
-            "loader": {"generator": trainer.train_loader.generator.get_state(), "buffer": [int(at) for at in getattr(dataset, "buffer", [])]},
+            "loader": {"buffer": [int(at) for at in getattr(dataset, "buffer", [])]},
             "loop": {
                 "updates": int(trainer.ema.updates), "best_fitness": _number(trainer.best_fitness),
                 "stopper": {"best_fitness": _number(trainer.stopper.best_fitness), "best_epoch": int(trainer.stopper.best_epoch)},
@@ -69,10 +69,6 @@ class TrainingState:
         trainer = self.trainer
         trainer.start_epoch = epoch
         trainer.scheduler.last_epoch = epoch - 1
-        if trainer.args.close_mosaic and epoch > trainer.epochs - trainer.args.close_mosaic:
-            # Already closed: doing it again inside the loop would draw from the loader's generator once more.
-            trainer._close_dataloader_mosaic()
-            trainer.args.close_mosaic = 0
 
     def restore(self, folder: Path, generators: bool) -> int:
         """Fills the trainer from a checkpoint; gives the epochs done."""
@@ -100,7 +96,7 @@ class TrainingState:
                 trainer.epochs = trainer.args.epochs = int(loop["epochs"])
                 trainer._setup_scheduler()
             self._head_losses(model, epoch)
-            self._loader(loader)
+            self._recent_images(loader["buffer"])
             restore_rng(values.get("rng"))
         return epoch
 
@@ -111,15 +107,17 @@ class TrainingState:
             model.criterion.updates = epoch - 1
             model.criterion.update()
 
-    def _loader(self, saved: dict[str, Any]) -> None:
+    def begin_epoch(self, epoch: int) -> None:
+        """The order of the images depends on seed and epoch alone: the framework's one long stream could not be entered in the middle."""
         loader = self.trainer.train_loader
-        dataset = loader.dataset
-        for position in saved["buffer"]:
-            dataset.load_image(position)
         if loader.num_workers == 0:
-            # Making the iterator draws once from the generator; in the interrupted run that had happened before.
-            loader.iterator = loader._get_iterator()
-        loader.generator.set_state(saved["generator"])
+            loader.iterator = None
+            loader.generator.manual_seed(self.run.seed * 1_000_003 + epoch)
+
+    def _recent_images(self, saved: list[int]) -> None:
+        """Mosaic draws from the images read last."""
+        for position in saved:
+            self.trainer.train_loader.dataset.load_image(position)
 
 
 def _epoch_of(folder: Path) -> int:

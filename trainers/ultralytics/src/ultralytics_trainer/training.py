@@ -8,8 +8,7 @@ from copy import copy
 from typing import Any
 
 import torch
-from trainer_sdk import DatasetError, Diverged, Run
-from ultralytics.utils import checks
+from trainer_sdk import ConfigError, DatasetError, Diverged, Run
 
 from ultralytics_trainer import network as networks
 from ultralytics_trainer.effective import report
@@ -103,11 +102,11 @@ class _Hooks:
         self.stepped = True
 
     def work(self) -> None:
-        networks_checks = checks.check_amp
-        try:
-            import ultralytics.engine.trainer as engine
+        import ultralytics.engine.trainer as engine
 
-            engine.check_amp = _amp_works
+        # Row "AMP check": the name the framework's trainer calls.
+        engine.check_amp = _amp_works
+        try:
             config = networks.config_of(networks.found_network(self.job.model))
             self.model = self.get_model(cfg=config, weights=None, verbose=False)
             weights = networks.weights_of(self.job)
@@ -117,12 +116,8 @@ class _Hooks:
                     text = f"{of - taken} of {of} tensors do not fit and start at random: head and class count differ."
                     self.job.warn("pretrained_head_replaced", text)
             self.train()
-        except RuntimeError as error:
-            if "No valid images found" in str(error) or "No images found" in str(error):
-                raise DatasetError(f"no image of the dataset can be read: {error}"[:500], "Run validate for the list.", "dataset.corrupt_image") from error
-            raise
-        finally:
-            checks.check_amp = networks_checks
+        except (RuntimeError, ValueError) as error:
+            raise _as_ours(error) from error
 
     def _on_pretrain_routine_end(self) -> None:
         """Everything is built: say what became of the config, go on where an earlier attempt stopped."""
@@ -142,6 +137,8 @@ class _Hooks:
         self.job.epoch = self.epoch + 1
         self.seen, self.whole, self.began = 0, False, time.monotonic()
         self.job.progress(self.epoch, self.epochs)
+        if self.saved is not None:
+            self.saved.begin_epoch(self.epoch)
         if self.planned_batch is not None and self.batch_size != self.planned_batch:
             # Row "out of memory": the framework halved the batch by itself.
             self.job.warn("batch_reduced", f"The GPU's memory was full: {self.batch_size} images per step instead of {self.planned_batch}.")
@@ -219,6 +216,19 @@ class _Hooks:
         elif task == "semantic":
             values["dice"] = dice(self.validator.metrics.matrix)
         return values
+
+
+def _as_ours(error: Exception) -> Exception:
+    """What the framework says about data and settings, with our codes."""
+    text = str(error)
+    if "No valid images found" in text or "No images found" in text:
+        return DatasetError(f"no image of the dataset can be read: {text}"[:500], "Run validate for the list.", "dataset.corrupt_image")
+    if "final batch=1" in text:
+        hint = "Change batch so that more than one image is left for the last step, or take a larger image_size or a smaller multi_scale."
+        return ConfigError(f"one image is left for the last step of an epoch, too few at this size: {text}"[:500], hint, "config.conflict")
+    if "froze the entire model" in text:
+        return ConfigError(text[:500], "Lower freeze.", "config.conflict")
+    return error
 
 
 def _amp_works(model: Any) -> bool:
