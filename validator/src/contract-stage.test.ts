@@ -31,6 +31,12 @@ const GROUPS: readonly (readonly [
       'input-is-1': ['input-missing', /exit code 1 instead of 66/],
       'skips-images': ['evaluate-valid', /one line for each of the 8 pictures/],
       'output-link': ['output-safe', /"output\/plot\.png", which is a link/],
+      'sorts-classes': ['class-order', /Class 0 is called "bolt"; dataset.json says "washer"/],
+      'silent-about-val': ['class-order', /did not warn with class_missing_in_val/],
+      'drops-setting': ['config-effective', /"batch" did not reach the training: 4 was asked for, 8 was used/],
+      'predicts-less': ['predict-valid', /another picture is next|7 lines for 8 pictures/],
+      'disk-full-is-70': ['disk-full', /end of the disk ended with exit code 70 instead of 74/],
+      telephones: ['no-network', /tried to reach telemetry\.example\.com/],
       'resume-forgets': ['resume-continues', /reported step 3: it began anew|does not say "resumedFrom"/],
     },
   ],
@@ -50,6 +56,14 @@ const GROUPS: readonly (readonly [
       'stop-exits-143': ['stop-saves', /(exit code 143|the signal SIGTERM) instead of exit code 75/],
       'wrong-digest': ['checkpoint-index', /digest of checkpoints\/c-000001 is not the one in the index/],
     },
+  ],
+  [
+    'events',
+    {
+      'half-lines': ['event-file', /line \d+ of events\.jsonl is no event/],
+      'ignores-clock': ['wall-limit', /went on for \d+ seconds although its limit was shorter/],
+    },
+    { train: 20 },
   ],
   ['two ends', { 'two-ends': ['event-grammar', /2 terminal events/] }],
   [
@@ -74,7 +88,14 @@ describe('the stage contract', () => {
     assert.equal(report.verdict, 'passed');
     assert.equal(report.level, 'L1');
     const stage = stageOf(report);
-    assert.deepEqual([...stage.checks].sort(), CONTRACT_CHECKS.map(({ check }) => check.id).sort());
+    // Namespaces and mounts need root, or a machine that gives them to everybody; the report says so where it has neither.
+    const notHere = ['no-network', 'disk-full'].filter((id) => stage.reason?.includes(`${id}:`) === true);
+    const wanted = CONTRACT_CHECKS.map(({ check }) => check.id).filter((id) => !notHere.includes(id));
+    assert.deepEqual([...stage.checks].sort(), wanted.sort());
+    assert.deepEqual(
+      report.tasks?.map(({ task, level }) => [task, level]),
+      [['classify', 'L1']],
+    );
     assert.equal(await bench.leftovers(), 0);
     assert.deepEqual(await readdir(join(bench.home, 'validations')), []);
   });
@@ -106,23 +127,21 @@ describe('the stage contract', () => {
 
   test('every check of the contract has a flaw that only it finds', () => {
     const covered = new Set(GROUPS.flatMap(([, flaws]) => Object.values(flaws).map(([check]) => check)));
-    assert.deepEqual([...covered].sort(), CONTRACT_CHECKS.map(({ check }) => check.id).sort());
+    // Shown in checks/contract/slow-flaws.test.ts: they take half a minute, a machine without wall, or an image.
+    const elsewhere = ['any-uid', 'confined-writes', 'heartbeat', 'memory-honest'];
+    assert.deepEqual([...covered, ...elsewhere].sort(), CONTRACT_CHECKS.map(({ check }) => check.id).sort());
   });
 
-  test('a task without test data is not proven, and not passed', async () => {
-    const detect = {
-      id: 'detect',
-      datasets: ['yolo-detect@1'],
-      metrics: { primary: 'map50_95', direction: 'max', declared: ['map50_95', 'loss'] },
-      predictions: 'instances@1',
-    };
-    const manifest = { tasks: [detect], models: [{ id: 'counter', tasks: ['detect'], probe: true }] };
+  test('a task of which no model is listed by name is not proven, and not passed', async () => {
+    const manifest = { models: [{ pattern: 'counter*', tasks: ['classify'], source: 'describe' }] };
     const report = await bench.validate(await plainPackage([], { manifest }), { limits: LIMITS });
-    assert.deepEqual(report.findings, []);
-    assert.equal(stageOf(report).state, 'skipped');
-    assert.match(stageOf(report).reason ?? '', /no test data yet for: detect/);
-    assert.equal(report.verdict, 'inconclusive');
-    assert.equal(report.level, 'L0');
+    const stage = stageOf(report);
+    assert.ok(
+      stage.state === 'skipped' || report.findings.some(({ check }) => check === 'probe-per-task'),
+      JSON.stringify(report),
+    );
+    assert.notEqual(report.verdict, 'passed');
+    assert.ok(report.level === 'L0' || report.level === 'none');
   });
 
   test('an environment that cannot be built is not a pass, and says why', async () => {

@@ -75,7 +75,7 @@ export async function runTrials(
     await bench.run({
       ...{ name: 'wall-limit', verb: 'train', dataset: good, settings: subject.endless },
       overrides: { limits: { cpus: 1, memoryBytes: 8 * 1024 ** 3, shmBytes: 256 * 1024 ** 2, maxSeconds } },
-      maxSeconds: maxSeconds + deps.limits.grace + 30,
+      maxSeconds: maxSeconds + deps.limits.grace + 15,
     });
   };
   const stopAndResume = async (): Promise<void> => {

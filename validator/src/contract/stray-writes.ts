@@ -5,9 +5,11 @@ import type { Subject } from '../trial/subject.ts';
 /** What a trainer may read and not write: its package and its environment, as size and time of every file. */
 export type FolderSnapshot = ReadonlyMap<string, string>;
 
+type Readable = Pick<Subject, 'folder' | 'environment'>;
+
 const MOST_FILES = 200_000;
 
-export async function snapshotOf(subject: Subject): Promise<FolderSnapshot> {
+export async function snapshotOf(subject: Readable): Promise<FolderSnapshot> {
   const found = new Map<string, string>();
   const { python } = subject.environment ?? {};
   await walk(subject.folder, 'package', found);
@@ -31,7 +33,7 @@ async function walk(folder: string, shown: string, found: Map<string, string>): 
 }
 
 /** Files that are new, gone or different, by the name of the folder they are in. */
-export async function changedFiles(subject: Subject, before: FolderSnapshot): Promise<string[]> {
+export async function changedFiles(subject: Readable, before: FolderSnapshot): Promise<string[]> {
   const after = await snapshotOf(subject);
   const changed = [...after].filter(([path, state]) => before.get(path) !== state).map(([path]) => path);
   const gone = [...before.keys()].filter((path) => !after.has(path));

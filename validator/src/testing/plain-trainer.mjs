@@ -71,7 +71,7 @@ function writer() {
     seq += flaws.has('seq-gap') && verb === 'train' && seq === 2 ? 2 : 1;
     const strange = flaws.has('unknown-field') && verb === 'train' && type === 'phase' ? { colour: 'red' } : {};
     const line = JSON.stringify({ v: 1, seq, ts: new Date().toISOString(), type, ...fields, ...strange });
-    const half = flaws.has('half-lines') && verb === 'train' && type === 'metric';
+    const half = flaws.has('half-lines') && verb === 'train' && type === 'checkpoint';
     fs.appendFileSync(join(job, 'output', 'events.jsonl'), `${half ? line.slice(0, 40) : line}\n`);
   };
 }

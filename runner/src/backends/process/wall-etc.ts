@@ -7,7 +7,7 @@ const FILES = {
   passwd: `trainer:x:${WALLED_ID}:${WALLED_ID}::/tmp:/usr/sbin/nologin\n`,
   group: `trainer:x:${WALLED_ID}:\n`,
   hosts: '127.0.0.1 localhost trainer\n::1 localhost\n',
-  'nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files\n',
+  'nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files dns\n',
 };
 
 /** Writes the small files of /etc that a walled trainer sees; answers name → place. Libraries ask for the name of their user and for localhost. */

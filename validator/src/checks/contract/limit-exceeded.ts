@@ -14,7 +14,9 @@ export function checkLimits(trials: Trials): CheckResult {
 function judge(trial: Trial): Finding[] {
   const seen = trial.exit.evidence;
   const report = (what: string, fix: string): Finding[] => [findingOf(ID, `The run "${trial.name}" ${what}.`, fix)];
-  const meant = trial.stop.asked || trial.name === 'wall-limit';
+  // That one is given too little time on purpose; the check wall-limit looks at it.
+  if (trial.name === 'wall-limit') return [];
+  const meant = trial.stop.asked;
   if (seen.timedOut || (endedByItsLimit(trial) && !meant)) {
     return report(
       `did not end within ${trial.maxSeconds} seconds`,
