@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { eventually } from '../testing/index.ts';
+import { compiledAll } from './compile-bytecode.ts';
 import { readLockFile } from './lock-file.ts';
 import {
   describeEnvironment,
@@ -28,7 +29,10 @@ let folder = '';
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'trainyard-env-'));
 });
-after(() => rm(folder, { recursive: true, force: true }));
+after(async () => {
+  await compiledAll();
+  await rm(folder, { recursive: true, force: true });
+});
 
 async function requestFor(
   name: string,

@@ -1,11 +1,11 @@
-import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { sha256 } from '@trainyard/plugin-sdk';
 import { withExclusiveLock } from '../backends/process/exclusive-lock.ts';
 import { BuildProgress, type EnvironmentProgress } from './build-progress.ts';
+import { compileLater } from './compile-bytecode.ts';
 import { EnvironmentError, explainFailure } from './environment-error.ts';
+import { installSteps, removeScratch } from './install-steps.ts';
 import { readLockFile } from './lock-file.ts';
 import { defaultPython, findPythons, fitsPython, type Python } from './pythons.ts';
 import { runTool } from './run-tool.ts';
@@ -116,6 +116,7 @@ export async function ensureEnvironment(
       },
     );
   }
+  compileLater(request.root, folder, python.path);
   return { python: join(folder, 'bin', 'python'), path: [join(folder, 'bin')] };
 }
 
@@ -149,22 +150,12 @@ async function build(
   await progress.begin();
   let ok = false;
   try {
-    for (const argv of await installSteps(request, folder, python)) {
+    for (const step of await installSteps(request, folder, python, cache)) {
       const result = await runTool({
-        argv,
+        argv: step.argv,
         cwd: request.packageFolder,
-        environment: {
-          VIRTUAL_ENV: folder,
-          PATH: `${join(folder, 'bin')}:${process.env['PATH'] ?? ''}`,
-          UV_CACHE_DIR: cache,
-          UV_LINK_MODE: 'hardlink',
-          UV_PYTHON_DOWNLOADS: 'never',
-          UV_REQUIRE_HASHES: '1',
-          UV_COMPILE_BYTECODE: '1', // runs may not write into the environment
-          PIP_REQUIRE_HASHES: '1',
-          PIP_DISABLE_PIP_VERSION_CHECK: '1',
-          NO_COLOR: '1',
-        },
+        environment: step.environment,
+        ...(step.walled === undefined ? {} : { walled: step.walled }),
         onLine: (line) => progress.line(line),
         ...(signal === undefined ? {} : { signal }),
       });
@@ -173,49 +164,9 @@ async function build(
     ok = true;
   } finally {
     await progress.end(ok);
+    await removeScratch(folder);
   }
   await writeFile(join(folder, '.complete'), `${request.packageDigest}\n`, { flush: true });
-}
-
-async function installSteps(
-  request: EnvironmentRequest,
-  folder: string,
-  python: Python,
-): Promise<readonly (readonly string[])[]> {
-  const uv = await findUv();
-  const wanted = request.setup ?? ['uv', 'pip', 'sync', '--require-hashes', LOCK];
-  if (uv !== null) {
-    const setup = wanted[0] === 'uv' ? [...uv, ...wanted.slice(1)] : wanted;
-    return [[...uv, 'venv', '--no-project', '--python', python.path, folder], setup];
-  }
-  const isSync = wanted[0] === 'uv' && wanted[1] === 'pip' && wanted[2] === 'sync';
-  if (!isSync) return [[python.path, '-m', 'venv', folder], wanted];
-  const pip = [
-    join(folder, 'bin', 'python'),
-    '-m',
-    'pip',
-    'install',
-    '--no-deps',
-    '--require-hashes',
-    '-r',
-    resolve(request.packageFolder, LOCK),
-  ];
-  return [[python.path, '-m', 'venv', folder], pip];
-}
-
-let uvKnown: Promise<readonly string[] | null> | null = null;
-/** uv itself, or uv as a module of the machine's Python. */
-function findUv(): Promise<readonly string[] | null> {
-  const works = (argv: readonly string[]): Promise<boolean> =>
-    promisify(execFile)(argv[0] ?? '', [...argv.slice(1), '--version'], { timeout: 20_000 }).then(
-      () => true,
-      () => false,
-    );
-  uvKnown ??= (async () => {
-    for (const argv of [['uv'], ['python3', '-m', 'uv']]) if (await works(argv)) return argv;
-    return null;
-  })();
-  return uvKnown;
 }
 
 /** The machine's own python3 where it fits: the newest one often lacks ready-made packages. */

@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
+import type { Wall } from '../backends/process/wall-command.ts';
 import { findProgram } from '../backends/process/process-command.ts';
+
+import { walledTool, type WalledTool } from './walled-tool.ts';
 
 const KEPT_LINES = 50;
 /** What an installer may know of the runner's environment: where to find programs, how to reach the index. No token of ours. */
@@ -10,6 +13,8 @@ export interface ToolRun {
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Behind a wall: what it sees besides. Absent: no wall. */
+  readonly walled?: { readonly wall: Wall } & Omit<WalledTool, 'argv' | 'cwd' | 'environment'>;
   readonly onLine: (line: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -26,11 +31,16 @@ function tieToUs(): Promise<readonly string[]> {
 /** Runs an installer without a shell; answers whether it succeeded, with its last lines. Ends it with its children when the signal fires. */
 export async function runTool(run: ToolRun): Promise<{ ok: boolean; lines: readonly string[] }> {
   run.signal?.throwIfAborted();
-  const [program = '', ...args] = [...(await tieToUs()), ...run.argv];
-  const passed = Object.entries(process.env).filter(([name]) => PASSED_ON.test(name));
+  const passed = Object.entries(process.env).flatMap(([name, value]) =>
+    value !== undefined && PASSED_ON.test(name) ? [[name, value] as const] : [],
+  );
+  const environment = { ...Object.fromEntries(passed), ...run.environment };
+  const { walled } = run;
+  const argv = walled === undefined ? run.argv : await walledTool(walled.wall, { ...walled, ...run, environment });
+  const [program = '', ...args] = [...(await tieToUs()), ...argv];
   const child = spawn(program, args, {
     cwd: run.cwd,
-    env: { ...Object.fromEntries(passed), ...run.environment },
+    env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true, // a group of its own, so that an abort reaches builds it started
   });

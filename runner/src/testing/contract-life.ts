@@ -122,11 +122,11 @@ export function lifeCases(make: MakeBackend): void {
   });
 
   life('gone without a trace is vanished, and stays so', async (bench) => {
-    const { vanish } = bench.subject;
-    const steps = [startedStep(), vanish === undefined ? VANISH : ({ do: 'sleep', ms: 60_000 } as const)];
+    const { subject } = bench;
+    const steps = [startedStep(), subject.vanish === undefined ? VANISH : ({ do: 'sleep', ms: 60_000 } as const)];
     const handle = await bench.backend.start(await bench.work({ steps }));
     await bench.sees(handle, 'events', 'started');
-    await vanish?.(handle);
+    await subject.vanish?.(handle);
     assert.equal((await bench.backend.wait(handle)).kind, 'vanished');
     assert.equal((await (await bench.subject.restarted()).wait(handle)).kind, 'vanished');
   });

@@ -1,5 +1,5 @@
 import { lstat, readdir, readlink } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { isThere } from './wall-command.ts';
 
 export interface InterpreterMounts {
@@ -8,32 +8,34 @@ export interface InterpreterMounts {
 }
 
 /**
- * What a program needs to be found and to run behind a wall: an environment's `python` is a link, often over several others, to an interpreter
- * that finds its library beside itself. Each hop with a library of its own shows its folder, another one only itself: `~/.local/bin/python3.12`
- * must not show the home.
+ * What an interpreter needs to be found and to run behind a wall: an environment's `python` is a link, often over several others, to a Python that
+ * finds its library beside itself. The environment shows its folder, a Python its own; a link in between shows only itself: `~/.local/bin/python3.12`
+ * must not show the home. A link that ends elsewhere, which a hostile environment may hold, shows nothing.
  */
 export async function interpreterMounts(program: string): Promise<InterpreterMounts> {
-  const readOnly = new Set<string>();
+  const readOnly: string[] = [];
   const links: Record<string, string> = {};
   let file = program;
+  if (await isThere(join(dirname(dirname(file)), 'pyvenv.cfg'))) readOnly.push(dirname(dirname(file)));
   for (let hop = 0; hop < 16; hop += 1) {
     const library = dirname(dirname(file));
-    if ((await isPythonFolder(library)) || (await isThere(join(library, 'pyvenv.cfg')))) readOnly.add(library);
+    if (!isSystem(file) && (await isPythonFolder(library))) readOnly.push(library);
     const target = await linkOf(file);
-    if (target === null) {
-      readOnly.add(file);
-      break;
-    }
-    if (![...readOnly].some((place) => file.startsWith(`${place}/`)) && !file.startsWith('/usr/')) links[file] = target;
+    if (target === null) return isSystem(file) || (await isPython(file)) ? { readOnly, links } : NOTHING;
+    if (!isSystem(file) && !readOnly.some((place) => file.startsWith(`${place}/`))) links[file] = target;
     file = resolve(dirname(file), target);
   }
-  const places = [...readOnly].filter((place) => !isSystem(place));
-  const alone = places.filter((place) => !places.some((other) => place.startsWith(`${other}/`)));
-  return { readOnly: alone, links };
+  return NOTHING;
+}
+
+const NOTHING: InterpreterMounts = { readOnly: [], links: {} };
+
+async function isPython(file: string): Promise<boolean> {
+  return /^python[\d.]*$/.test(basename(file)) && (await isPythonFolder(dirname(dirname(file))));
 }
 
 function isSystem(path: string): boolean {
-  return path === '/usr' || path === '/' || /^\/(usr|bin|lib\w*)\//.test(path);
+  return /^\/(usr|s?bin|lib\w*)\//.test(path);
 }
 
 async function linkOf(file: string): Promise<string | null> {

@@ -63,9 +63,9 @@ writeFileSync(join(folder, 'output', 'answer.json'), JSON.stringify(worked));
 `;
 
 describe('a hostile trainer', () => {
-  const server = createServer().listen(0, '127.0.0.1');
+  const server = createServer();
   before(async () => {
-    if (!server.listening) await once(server, 'listening');
+    await once(server.listen(0, '127.0.0.1'), 'listening');
   });
   after(() => server.close());
 

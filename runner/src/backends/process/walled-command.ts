@@ -49,12 +49,14 @@ export async function walledCommand(
 /** Folders of the environment, of the interpreter it links to, and of the one that runs this trainer. */
 async function mountsOf(work: WorkSpec, program: string): Promise<InterpreterMounts> {
   const name = work.entrypoint[0] ?? '';
-  const interpreters = [...(work.environment?.python === undefined ? [] : [work.environment.python])];
-  if (['python', 'python3', 'node'].includes(name)) interpreters.push(program);
-  const each = await Promise.all(interpreters.map(interpreterMounts));
+  const pythons = [...(work.environment?.python === undefined ? [] : [work.environment.python])];
+  if (name === 'python' || name === 'python3') pythons.push(program);
+  const each = await Promise.all(pythons.map(interpreterMounts));
   const own = (work.environment?.path ?? []).map((path) => (basename(path) === 'bin' ? dirname(path) : path));
   return {
-    readOnly: [...new Set([...own, ...each.flatMap(({ readOnly }) => readOnly)])],
+    readOnly: [
+      ...new Set([...own, ...(name === 'node' ? [program] : []), ...each.flatMap(({ readOnly }) => readOnly)]),
+    ],
     links: Object.fromEntries(each.flatMap(({ links }) => Object.entries(links))),
   };
 }
