@@ -47,10 +47,16 @@ export async function ensureCheckers(options: {
 }): Promise<Checkers> {
   const { root, ...rest } = options;
   const request = await requestFor(root);
-  const built = request === null ? null : await ensureEnvironment(request, rest);
+  const built = request === null ? null : await ensureEnvironment(request, rest).catch(withOurHint);
   if (built !== null) return { python: built.python };
   throw new EnvironmentError(
     'The export checkers are not installed here.',
     'Install Trainyard with its folder validator/checkers.',
   );
+}
+
+/** Environments are made for releases, and their hints speak of releases. */
+function withOurHint(error: unknown): never {
+  if (!(error instanceof EnvironmentError) || !error.hint.includes('trainyard prepare')) throw error;
+  throw new EnvironmentError(error.message, `While online, run: ${PREPARE_COMMAND}`, error.lines);
 }
