@@ -49,6 +49,7 @@ export interface BuiltEnvironment {
 const LOCK = 'requirements.lock';
 /** Rough size of one package, for the sentence before a download of unknown size. */
 const BYTES_PER_PACKAGE = 12_000_000;
+const NEXT = 'Another Python environment is being prepared; this one is next';
 /** Longer than any build: whoever waits shows why. */
 const WAIT_FOR_OTHER_MS = 4 * 3_600_000;
 
@@ -104,15 +105,22 @@ export async function ensureEnvironment(
       total: description.packages,
       sentence: 'Another run is preparing the same Python environment',
     } as const;
+    const signal = options.signal === undefined ? {} : { signal: options.signal };
     await withExclusiveLock(
       `${folder}.lock`,
       async () => {
-        if (!(await isComplete(folder))) await build(request, folder, python, report, options.signal);
+        if (await isComplete(folder)) return;
+        // One at a time: two that need the same big package would both load it.
+        await withExclusiveLock(
+          join(request.root, 'uv-cache.lock'),
+          () => build(request, folder, python, report, options.signal),
+          { waitMs: WAIT_FOR_OTHER_MS, onWait: () => report({ ...waiting, sentence: NEXT }), ...signal },
+        );
       },
       {
         waitMs: WAIT_FOR_OTHER_MS,
         onWait: () => report(waiting),
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        ...signal,
       },
     );
   }
