@@ -12,6 +12,6 @@ try {
   process.stdout.write(`${python}\n`);
 } catch (error) {
   if (!(error instanceof EnvironmentError)) throw error;
-  process.stderr.write(`${error.message} ${error.hint}\n`);
+  process.stderr.write([...error.lines, `${error.message} ${error.hint}`, ''].join('\n'));
   process.exitCode = 1;
 }
