@@ -113,7 +113,8 @@ class Flow(VisionScene):
         self.go_through("classify", {"epochs": 8}, ("onnx", "torchscript", "openvino"), 16, ("top1", 0.8))
 
     def test_detect(self) -> None:
-        self.go_through("detect", {}, ("onnx", "openvino"), 8, ("map50", 0.0))
+        # Long enough for the scores to differ: the best thirty places of an untrained network are a matter of rounding.
+        self.go_through("detect", {"epochs": 10, "batch": 2}, ("onnx", "openvino"), 8, ("map50", 0.0))
 
     def test_semantic(self) -> None:
         self.go_through("semantic", {"epochs": 4}, ("onnx", "torchscript", "openvino"), 8, ("miou", 0.25))

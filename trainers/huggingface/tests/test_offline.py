@@ -30,7 +30,7 @@ class Offline(VisionScene):
         home.mkdir(exist_ok=True)
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), "HOME": str(home), "TMPDIR": str(home), "OMP_NUM_THREADS": "1"}
         argv = [*_WALL, sys.executable, "-m", "huggingface_trainer", command, "--job", str(self.root)]
-        done = subprocess.run(argv, env=env, cwd="/", capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(argv, env=env, cwd="/", capture_output=True, text=True, timeout=600, check=False)
         self.assertEqual(done.returncode, 0, done.stderr[-3000:])
         return self.events()
 

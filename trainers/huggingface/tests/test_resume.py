@@ -17,6 +17,10 @@ from trainer_sdk._files import digest_of
 from vision_scene import SMALL, SOURCE, VisionScene
 
 
+#: Importing the library on a busy machine takes its time.
+_PATIENT = 500
+
+
 class Resume(VisionScene):
     def undisturbed(self, task: str, config: dict[str, Any], **scenes: Any) -> tuple[Any, dict[str, Any]]:
         self.write_scenes(task, **scenes)
@@ -31,7 +35,9 @@ class Resume(VisionScene):
         self.vision_job("train", config=config)
         env = {**os.environ, "PYTHONPATH": str(SOURCE)}
         argv = [sys.executable, "-m", "huggingface_trainer", "train", "--job", str(self.root)]
-        return subprocess.Popen(argv, env=env, cwd="/tmp", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(argv, env=env, cwd="/tmp", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        return process
 
     def at_step(self, step: int) -> Any:
         return lambda events: any(event["type"] == "metric" and event["step"] >= step for event in events)
@@ -55,12 +61,13 @@ class Resume(VisionScene):
         config = {**SMALL["classify"], "epochs": 40, "batch": 4, "logging_steps": 1, "hflip": 0.5, "color_jitter": 0.3, "lr_scheduler_type": "cosine"}
         wanted = self.undisturbed("classify", config, train=5, val=2)
         process = self.start_training(config)
-        self.wait_for(self.at_step(6), 180)
+        self.wait_for(self.at_step(6), _PATIENT)
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 75, err[-2000:])
-        self.assertLess(time.monotonic() - began, 30)
+        # The grace of the manifest.
+        self.assertLess(time.monotonic() - began, 60)
         stopped = self.events()[-1]
         self.assertEqual((stopped["type"], stopped["checkpoint"]), ("stopped", self.index()["last"]))
         self.check_same(wanted, self.resume(config)[-1]["metrics"])
@@ -112,7 +119,7 @@ class Resume(VisionScene):
         def writing(_: Any) -> bool:
             return len(list(Path(self.root / "checkpoints").glob("c-*"))) >= 2 and bool(list(Path(self.root / "checkpoints").glob(".tmp-*")))
 
-        self.wait_for(writing, 180)
+        self.wait_for(writing, _PATIENT)
         process.kill()
         process.communicate(timeout=30)
         store = CheckpointStore(self.root / "checkpoints")
