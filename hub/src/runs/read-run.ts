@@ -106,6 +106,7 @@ function toExport(row: ArtifactRow, checkpoint: string): RunDetail['exports'][nu
       parity === undefined
         ? null
         : {
+            state: parity['passed'] === true ? 'proven' : parity['checked'] === false ? 'declared' : 'refuted',
             passed: parity['passed'] === true,
             maxAbs: typeof parity['maxAbs'] === 'number' ? parity['maxAbs'] : null,
             tolerance: typeof parity['tolerance'] === 'number' ? parity['tolerance'] : null,

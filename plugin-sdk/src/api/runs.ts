@@ -145,6 +145,8 @@ export const ExportShape = Type.Object({
   parity: Type.Union([
     Type.Null(),
     Type.Object({
+      /** Declared: nobody could open the file here; `reason` says why. */
+      state: Type.Union([Type.Literal('proven'), Type.Literal('declared'), Type.Literal('refuted')]),
       passed: Type.Boolean(),
       maxAbs: MaybeNumber,
       tolerance: MaybeNumber,

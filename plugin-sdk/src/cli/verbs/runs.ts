@@ -189,9 +189,13 @@ export async function exportRun(
   const file = options.out ?? reply.fileName ?? `${options.format}.zip`;
   await pipeline(Readable.from(reply.stream as AsyncIterable<Uint8Array>), createWriteStream(file));
   const parity = made.parity;
-  output.line(
-    `${file}: ${made.format}, ${parity === null ? 'not compared' : parity.passed ? `equal to the checkpoint (largest difference ${parity.maxAbs})` : 'differs from the checkpoint'}.`,
-  );
+  const seen =
+    parity === null || parity.state === 'declared'
+      ? `not compared${parity === null || parity.reason === null ? '' : ` (${parity.reason.replace(/\.$/, '')})`}`
+      : parity.state === 'proven'
+        ? `equal to the checkpoint (largest difference ${parity.maxAbs})`
+        : 'differs from the checkpoint';
+  output.line(`${file}: ${made.format}, ${seen}.`);
   output.result({ run: started.id, file, format: made.format, parity, url: `${client.url}/runs/${run}` });
-  return parity?.passed === false ? 77 : 0;
+  return parity?.state === 'refuted' ? 77 : 0;
 }
