@@ -1,14 +1,19 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { describe, DownloadSize, type Estimate } from './download-size.ts';
 
 export interface EnvironmentProgress {
   readonly phase: 'resolve' | 'download' | 'install';
   /** Packages. */
   readonly done: number;
   readonly total: number;
-  /** Arrived on disk so far, unpacked. */
+  /** Arrived so far, and all that is known to come; packed, as it is downloaded. */
   readonly bytes?: number;
-  /** For people: "Downloading Python packages: 41 of 60". */
+  readonly totalBytes?: number;
+  /** By bytes where they are known, else by packages: 0 to 1. */
+  readonly fraction?: number;
+  readonly secondsLeft?: number;
+  /** For people: "Downloading Python packages: 41 of 60 (1.2 of 2.6 GB, about 4 min left)". */
   readonly sentence: string;
 }
 
@@ -23,6 +28,7 @@ export class BuildProgress {
   readonly #environment: string;
   readonly #report: (progress: EnvironmentProgress) => void;
   readonly #sizes = new Map<string, number>();
+  readonly #download: DownloadSize;
   #before: ReadonlySet<string> = new Set();
   #phase: EnvironmentProgress['phase'] = 'resolve';
   #total: number;
@@ -35,6 +41,7 @@ export class BuildProgress {
     this.#environment = environment;
     this.#total = total;
     this.#report = report;
+    this.#download = new DownloadSize();
   }
 
   async begin(): Promise<void> {
@@ -47,6 +54,7 @@ export class BuildProgress {
   }
 
   line(text: string): void {
+    this.#download.line(text);
     const resolved = /^Resolved (\d+) package/.exec(text);
     if (resolved !== null) this.#total = Number(resolved[1]);
     if (resolved !== null || /^\s*Downloading /.test(text)) this.#phase = 'download';
@@ -67,14 +75,17 @@ export class BuildProgress {
     if (installed > 0) this.#phase = 'install';
     if (this.#phase !== 'download') return this.#tell(installed, undefined);
     const fresh = (await this.#archives()).filter((path) => !this.#before.has(path));
-    let bytes = 0;
+    let unpacked = 0;
+    let growingBytes = 0;
     for (const path of fresh) {
       const growing = path.includes('/.tmp');
       const size = (growing ? undefined : this.#sizes.get(path)) ?? (await folderBytes(path));
       if (!growing) this.#sizes.set(path, size);
-      bytes += size;
+      if (growing) growingBytes += size;
+      else unpacked += size;
     }
-    this.#tell(fresh.filter((path) => !path.includes('/.tmp')).length, bytes);
+    const packages = fresh.filter((path) => !path.includes('/.tmp')).length;
+    this.#tell(packages, this.#download.estimate(unpacked, growingBytes));
   }
 
   /** Unpacked packages in the cache, and those being unpacked. */
@@ -92,17 +103,16 @@ export class BuildProgress {
     return lists.flat().filter((name) => name.endsWith('.dist-info')).length;
   }
 
-  #tell(done: number, bytes: number | undefined): void {
+  #tell(done: number, size: Estimate | undefined): void {
     const shown = Math.min(done, this.#total);
-    const size = bytes === undefined || bytes < 1_000_000 ? '' : ` (${Math.round(bytes / 1_000_000)} MB)`;
+    const detail = size === undefined || size.bytes < 1_000_000 ? '' : ` (${describe(size)})`;
     const sentence =
       this.#phase === 'resolve'
         ? `Looking up ${this.#total} Python packages`
-        : `${this.#phase === 'download' ? 'Downloading' : 'Installing'} Python packages: ${shown} of ${this.#total}${size}`;
+        : `${this.#phase === 'download' ? 'Downloading' : 'Installing'} Python packages: ${shown} of ${this.#total}${detail}`;
     if (sentence === this.#last) return;
     this.#last = sentence;
-    const counts = { phase: this.#phase, done: shown, total: this.#total, sentence };
-    this.#report(bytes === undefined ? counts : { ...counts, bytes });
+    this.#report({ phase: this.#phase, done: shown, total: this.#total, sentence, ...size });
   }
 }
 

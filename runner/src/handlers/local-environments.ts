@@ -6,9 +6,15 @@ import { EnvironmentFailed, type EnvironmentStore } from './environment-store.ts
 const PARTS = { resolve: [0, 0.05], download: [0.05, 0.75], install: [0.75, 1] } as const;
 
 /** Pure: a step of a build → 0 to 1. */
-export function progressOf({ phase, done, total }: Pick<BuildProgress, 'phase' | 'done' | 'total'>): number {
+export function progressOf({
+  phase,
+  done,
+  total,
+  fraction,
+}: Pick<BuildProgress, 'phase' | 'done' | 'total' | 'fraction'>): number {
   const [from, to] = PARTS[phase];
-  return total === 0 ? from : from + (to - from) * Math.min(1, done / total);
+  const part = fraction ?? (total === 0 ? 0 : done / total);
+  return from + (to - from) * Math.min(1, part);
 }
 
 /** Environments of this machine, for the process backend. */
