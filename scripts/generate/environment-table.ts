@@ -24,7 +24,7 @@ function row(name: string, fallback: string, doc: string): Row {
 const AGENTS: Group = {
   title: 'Runner and validator',
   intro: 'Set by the supervisor; by hand only for an agent on another machine.',
-  readBy: ['runner/src/config.ts', 'runner/src/main.ts'],
+  readBy: ['runner/src/config.ts', 'runner/src/main.ts', 'runner/src/backends/process/try-wall.ts'],
   rows: [
     row('TRAINYARD_HUB_URL', 'required', 'Address of the hub.'),
     row('TRAINYARD_AGENT_TOKEN_FILE', '–', 'File with the key of this agent.'),
@@ -34,6 +34,11 @@ const AGENTS: Group = {
     row('TRAINYARD_AGENT_NAME', 'made once', 'Name of this agent.'),
     row('TRAINYARD_LEASE_SCALE', '1', 'Factor on all lease times; the same as at the hub.'),
     row('TRAINYARD_SILENCE_SECONDS', '300', 'A trainer that says nothing for so long is ended.'),
+    row(
+      'TRAINYARD_WALL',
+      'auto',
+      'auto = trainers run behind bubblewrap where it is installed and its trial at start is green. none = never: foreign trainers then need an approval.',
+    ),
     row('TRAINYARD_LOG_LEVEL', 'info', 'Level of the log.'),
   ],
 };

@@ -64,6 +64,7 @@ function childEnv(more: Record<string, string>): Record<string, string> {
     'UV_CONFIG_FILE',
     'XDG_CONFIG_HOME',
     'TRAINYARD_LEASE_SCALE',
+    'TRAINYARD_WALL',
     'NODE_COMPILE_CACHE',
     'TRAINYARD_LOG_LEVEL',
   ]) {

@@ -10,6 +10,7 @@ const NETWORK_FILES = ['resolv.conf', 'hosts', 'ssl', 'ca-certificates', 'pki'];
 const SETTINGS = ['.config/uv', '.config/pip', '.pip', '.netrc'];
 const SETTINGS_IN_ETC = ['pip.conf', 'uv'];
 const NAMES_A_FILE = /^(ssl_cert_file|ssl_cert_dir|requests_ca_bundle|pip_cert|(uv|pip)_find_links)$/i;
+const NAMES_SETTINGS = /^(uv|pip)_config_file$/i;
 
 export interface WalledTool {
   readonly argv: readonly string[];
@@ -40,7 +41,8 @@ export async function walledTool(wall: Wall, tool: WalledTool): Promise<readonly
   const home = tool.settings ? (process.env['HOME'] ?? '/tmp') : '/tmp';
   const settings = tool.settings ? SETTINGS.map((name) => join(home, name)) : [];
   const environment = Object.entries(tool.environment).filter(([, value]) => tool.settings || !value.includes('@'));
-  const named = environment.filter(([name, value]) => NAMES_A_FILE.test(name) && isAbsolute(value));
+  const isNamed = (name: string): boolean => NAMES_A_FILE.test(name) || (tool.settings && NAMES_SETTINGS.test(name));
+  const named = environment.filter(([name, value]) => isNamed(name) && isAbsolute(value));
   return wallCommand(wall, {
     argv: tool.argv,
     environment: { ...Object.fromEntries(environment), HOME: home, TMPDIR: '/tmp' },
