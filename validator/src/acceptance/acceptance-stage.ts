@@ -6,7 +6,7 @@ import { isNotRun } from '../checks/check.ts';
 import { ACCEPTANCE_CHECKS } from '../checks/index.ts';
 import { subjectFor, type ContractOptions } from '../contract/contract-stage.ts';
 import { acceptanceSize, drawTestData, formatFor, isTask, TINY } from '../data/test-data.ts';
-import { TRIAL_LIMITS } from '../trial/run-trial.ts';
+import { limitsHere } from '../trial/run-trial.ts';
 import { nearestAllowed } from '../trial/quick-settings.ts';
 import { probeModel, type Subject } from '../trial/subject.ts';
 import { runAcceptanceTrials, type AcceptanceTrials } from './acceptance-trials.ts';
@@ -40,8 +40,7 @@ export async function acceptTask(options: ContractOptions, taskId: string): Prom
     const { backend, installation, signal, seed } = options;
     const large = await drawTestData(taskId, format, seed, options.pictures ?? acceptanceSize(taskId), signal);
     const tiny = await drawTestData(taskId, format, seed + 2, TINY, signal);
-    const grace = manifest.resources?.grace ?? TRIAL_LIMITS.grace;
-    const limits = options.limits ?? { ...TRIAL_LIMITS, grace };
+    const limits = options.limits ?? limitsHere(manifest.resources?.grace);
     const subject = subjectFor(options, task, model);
     const deps = { backend, installation, root, limits, signal };
     const settings = proofSettings(options, subject);

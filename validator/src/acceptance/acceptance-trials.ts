@@ -10,7 +10,7 @@ import { nearestAllowed } from '../trial/quick-settings.ts';
 import { WHEN_TRAINING, type StopWish, type TrialDeps } from '../trial/run-trial.ts';
 import type { Subject } from '../trial/subject.ts';
 import { exitCodeOf, type Trial } from '../trial/trials.ts';
-import { slowness } from './calibrate.ts';
+import { slowness } from '../trial/calibrate.ts';
 import { FLOORS, TIME_BOX } from './floors.ts';
 
 /** Everything that was tried to see whether a trainer learns, stops and goes on. */

@@ -10,7 +10,7 @@ import { isNotRun } from '../checks/check.ts';
 import { CONTRACT_CHECKS } from '../checks/index.ts';
 import { endlessSettings, quickSettings } from '../trial/quick-settings.ts';
 import { runTrials } from './run-trials.ts';
-import { TRIAL_LIMITS, type TrialLimits } from '../trial/run-trial.ts';
+import { limitsHere, type TrialLimits } from '../trial/run-trial.ts';
 import { probeModel, type Subject } from '../trial/subject.ts';
 import type { Trial } from '../trial/trials.ts';
 
@@ -123,8 +123,7 @@ async function judgeTask(options: ContractOptions, subject: Subject, data: TestD
   await mkdir(root, { recursive: true });
   try {
     const { backend, installation, signal, schemas, content } = options;
-    const grace = subject.manifest.resources?.grace ?? TRIAL_LIMITS.grace;
-    const limits = options.limits ?? { ...TRIAL_LIMITS, grace };
+    const limits = options.limits ?? limitsHere(subject.manifest.resources?.grace);
     const deps = { backend, installation, root, limits, signal };
     const trials = await runTrials(deps, subject, data, {
       first,

@@ -4,7 +4,7 @@ import type { AcceptedTask } from '../acceptance/acceptance-stage.ts';
 import { isNotRun } from '../checks/check.ts';
 import { EXPORT_CHECKS } from '../checks/index.ts';
 import type { ContractOptions } from '../contract/contract-stage.ts';
-import { TRIAL_LIMITS } from '../trial/run-trial.ts';
+import { limitsHere } from '../trial/run-trial.ts';
 import { claimsFor, tryExport, type ExportTrial } from './export-trials.ts';
 
 export interface ExportedTask {
@@ -27,8 +27,10 @@ export async function exportTask(
 ): Promise<ExportedTask> {
   const begun = performance.now();
   const { backend, installation, signal } = options;
-  const grace = options.content.manifest.resources?.grace ?? TRIAL_LIMITS.grace;
-  const limits = { ...(options.limits ?? { ...TRIAL_LIMITS, grace }), diskBytes: TOTAL_DISK };
+  const limits = {
+    ...(options.limits ?? limitsHere(options.content.manifest.resources?.grace)),
+    diskBytes: TOTAL_DISK,
+  };
   const deps = { backend, installation, root: accepted.root, limits, signal, checkers };
   const findings: Finding[] = [];
   const claims: ClaimProof[] = [];

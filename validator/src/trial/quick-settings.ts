@@ -1,5 +1,11 @@
 import type { ModelClaim } from '@trainyard/plugin-sdk';
-import { defaultsFor, type ConfigSchema, type Json, type JsonObject } from '@trainyard/plugin-sdk/config';
+import {
+  defaultsFor,
+  isObject,
+  type ConfigSchema,
+  type ConfigSubschema,
+  type JsonObject,
+} from '@trainyard/plugin-sdk/config';
 
 /** Reserved names of contract.md §4.4 with the value nearest to which a test wants them. */
 const QUICK: Readonly<Record<string, number>> = { epochs: 1, batch: 8, workers: 0, image_size: 64, patience: 0 };
@@ -30,9 +36,23 @@ export function sideFor(model: ModelClaim | undefined, wanted: number): number {
   return Math.min(max, Math.ceil(Math.max(min, wanted) / step) * step);
 }
 
-export function nearestAllowed(schema: ConfigSchema, key: string, wanted: number): Json | null {
+/** The number nearest to the wanted one that a setting may be; of several forms (a number or "auto") the numeric one. Null when it is none. */
+export function nearestAllowed(schema: ConfigSchema, key: string, wanted: number): number | null {
   const property = schema.properties[key];
   if (property === undefined) return null;
+  const forms = [property, ...formsOf(property['anyOf']), ...formsOf(property['oneOf'])];
+  for (const form of forms) {
+    const value = nearestIn(form, wanted);
+    if (value !== null) return value;
+  }
+  return null;
+}
+
+function formsOf(value: unknown): ConfigSubschema[] {
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+function nearestIn(property: ConfigSubschema, wanted: number): number | null {
   const types = Array.isArray(property.type) ? property.type : [property.type];
   if (property.enum !== undefined) return property.enum.includes(wanted) ? wanted : null;
   if (!types.includes('integer') && !types.includes('number')) return null;

@@ -4,6 +4,7 @@ import { canonicalJson, newId, sha256, type AnyEvent, type Verb } from '@trainya
 import type { JsonObject } from '@trainyard/plugin-sdk/config';
 import type { Backend } from '@trainyard/runner/backends';
 import { runVerb, type LocalJob } from '@trainyard/runner/work';
+import { slowness } from './calibrate.ts';
 import type { WrittenDataset } from '../data/test-data.ts';
 import { NetworkWatch } from './observe-network.ts';
 import { SmallDisk } from './small-disk.ts';
@@ -35,6 +36,17 @@ export const TRIAL_LIMITS: TrialLimits = {
   grace: 30,
   diskBytes: 512 * 1024 * 1024,
 };
+
+/** The limits for this machine as it is now: a busy one gets more time. */
+export function limitsHere(grace = TRIAL_LIMITS.grace): TrialLimits {
+  const factor = slowness();
+  const { describe, validate, train, evaluate, signOfTraining } = TRIAL_LIMITS;
+  const times = { describe, validate, train, evaluate, signOfTraining };
+  const scaled = Object.fromEntries(
+    Object.entries(times).map(([name, seconds]) => [name, Math.ceil(seconds * factor)]),
+  );
+  return { ...TRIAL_LIMITS, ...scaled, grace };
+}
 
 export interface TrialPlan {
   readonly name: string;

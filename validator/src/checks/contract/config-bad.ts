@@ -12,7 +12,11 @@ export function checkBadConfig(trials: Trials): CheckResult {
   const findings: Finding[] = [];
   for (const wrong of trials.wrongSettings) {
     // Tried alone only when trying all at once did not satisfy.
-    const trial = trials.get(`config-${wrong.name}`) ?? all;
+    const alone = trials.get(`config-${wrong.name}`);
+    const named = exitCodeOf(all) === EXIT.config && answerNames(all, wrong.key);
+    // Not tried alone because an end was made before: that says nothing about this setting.
+    if (alone === null && (named || trials.cutShort !== null)) continue;
+    const trial = alone ?? all;
     const where = {
       file: 'config.schema.json',
       pointer: wrong.name === 'unknown-key' ? '' : `/properties/${wrong.key}`,

@@ -2,7 +2,7 @@ import type { Finding } from '@trainyard/plugin-sdk';
 import { scopedKeys } from '@trainyard/plugin-sdk/config';
 import { same } from '../../contract/other-settings.ts';
 import { asRecord, readJsonOutput } from '../../trial/output-json.ts';
-import { exitCodeOf, exitText, lastWords, type Trial, type Trials } from '../../trial/trials.ts';
+import { exitCodeOf, exitText, lastWords, wasCutOff, type Trial, type Trials } from '../../trial/trials.ts';
 import { findingOf, type CheckResult } from '../check.ts';
 
 const ID = 'config-effective';
@@ -19,7 +19,7 @@ export async function checkEffectiveConfig(trials: Trials): Promise<CheckResult>
   const findings = exitCodeOf(said) === 0 ? await judgeSaid(trials, said) : refusedAlone(trials);
   const training = trials.get('train-settings');
   if (findings.length > 0 || Object.keys(trained).length === 0) return findings.slice(0, MOST);
-  if (training === null) return { notRun: trials.cutShort ?? 'no training with other settings' };
+  if (training === null || wasCutOff(training)) return { notRun: trials.cutShort ?? 'no training with other settings' };
   if (exitCodeOf(training) !== 0) {
     const message = `validate accepts these settings, but a training with them ended with ${exitText(training.exit)}.`;
     const evidence = `${JSON.stringify(trained)}\n${lastWords(training, 15)}`;

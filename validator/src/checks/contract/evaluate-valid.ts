@@ -1,7 +1,7 @@
 import { listed } from '../../data/test-data.ts';
 import { asRecord, readJsonOutput } from '../../trial/output-json.ts';
 import { predictionFault } from '../../trial/predictions.ts';
-import { exitCodeOf, exitText, lastWords, type Trials } from '../../trial/trials.ts';
+import { exitCodeOf, exitText, lastWords, wasCutOff, type Trials } from '../../trial/trials.ts';
 import { findingOf, type CheckResult } from '../check.ts';
 
 const ID = 'evaluate-valid';
@@ -11,7 +11,7 @@ const FIX = 'Write output/metrics.json and output/predictions.jsonl: one line pe
 export async function checkEvaluate(trials: Trials): Promise<CheckResult> {
   if (!trials.subject.manifest.capabilities.commands.includes('evaluate')) return [];
   const trial = trials.get('evaluate');
-  if (trial === null) return { notRun: trials.cutShort ?? 'there was no checkpoint to evaluate' };
+  if (trial === null || wasCutOff(trial)) return { notRun: trials.cutShort ?? 'there was no checkpoint to evaluate' };
   if (exitCodeOf(trial) !== 0) {
     const message = `evaluate from the checkpoint of a training ended with ${exitText(trial.exit)} instead of 0.`;
     return [findingOf(ID, message, FIX, { evidence: lastWords(trial, 15) })];

@@ -1,6 +1,6 @@
 import { listed } from '../../data/test-data.ts';
 import { predictionFault } from '../../trial/predictions.ts';
-import { exitCodeOf, exitText, lastWords, type Trials } from '../../trial/trials.ts';
+import { exitCodeOf, exitText, lastWords, wasCutOff, type Trials } from '../../trial/trials.ts';
 import { findingOf, type CheckResult } from '../check.ts';
 
 const ID = 'predict-valid';
@@ -10,7 +10,8 @@ const FIX = 'Write output/predictions.jsonl: one line per picture of input/image
 export async function checkPredict(trials: Trials): Promise<CheckResult> {
   if (!trials.subject.manifest.capabilities.commands.includes('predict')) return [];
   const trial = trials.get('predict');
-  if (trial === null) return { notRun: trials.cutShort ?? 'there was no checkpoint to predict with' };
+  if (trial === null || wasCutOff(trial))
+    return { notRun: trials.cutShort ?? 'there was no checkpoint to predict with' };
   if (exitCodeOf(trial) !== 0) {
     const message = `predict on a folder of pictures ended with ${exitText(trial.exit)} instead of 0.`;
     return [findingOf(ID, message, FIX, { evidence: lastWords(trial, 15) })];

@@ -30,6 +30,10 @@ export async function checkResume(trials: Trials): Promise<CheckResult> {
     findings.push(findingOf(ID, `The "started" event of a resume does not say "resumedFrom" step ${from.step}.`, FIX));
   const step = events.find((event) => event.type === 'metric')?.step;
   if (step !== undefined && step < from.step)
-    findings.push(findingOf(ID, `A resume from step ${from.step} reported step ${step}: it began anew.`, FIX));
+    findings.push(
+      findingOf(ID, `A resume from step ${from.step} reported step ${step}: it began anew.`, FIX, {
+        evidence: `"step": ${step}`,
+      }),
+    );
   return findings;
 }

@@ -22,12 +22,14 @@ export async function checkStop(trials: Trials): Promise<CheckResult> {
   }
   if (trial.exit.evidence.killedByUs) {
     const message = `The training did not end within ${trials.grace} seconds after SIGTERM and had to be killed.`;
-    return [findingOf(ID, message, FIX)];
+    return [findingOf(ID, message, FIX, { evidence: `SIGKILL after SIGTERM and ${trials.grace} s` })];
   }
   if (exitCodeOf(trial) !== EXIT.stopped) {
     const message = `After SIGTERM the training ended with ${exitText(trial.exit)} instead of exit code 75.`;
     return [findingOf(ID, message, FIX, { evidence: lastWords(trial) })];
   }
+  // Stopped because we did not want to wait longer: there was nothing to save, and progress-seen tells of the silence.
+  if (!trial.stop.sawTraining) return { notRun: 'it had not begun to train when it was stopped' };
   const stopped = trainerEvents(trial.events).find((event) => event.type === 'stopped');
   if (stopped === undefined) return [findingOf(ID, 'After SIGTERM there is no "stopped" event.', FIX)];
   const index = await readCheckpointIndex(trial.jobFolder);

@@ -1,16 +1,22 @@
+import { availableParallelism, loadavg } from 'node:os';
+
 /** Milliseconds of the loop below on a quiet core of the reference machine. */
 const REFERENCE_MS = 14;
 const SIDE = 160;
 const ROUNDS = 3;
 
-/** How many times slower this machine is now than the reference machine, 1 to 4: time boxes are multiplied by it. */
+/**
+ * How many times slower this machine is now than the reference machine, 1 to 4: time boxes are multiplied by it. A short loop may run without being
+ * interrupted however many wait, so the queue counts too.
+ */
 export function slowness(): number {
   const times = Array.from({ length: ROUNDS }, () => {
     const begun = performance.now();
     multiply();
     return performance.now() - begun;
   });
-  return Math.min(4, Math.max(1, Math.min(...times) / REFERENCE_MS));
+  const queue = (loadavg()[0] ?? 0) / availableParallelism();
+  return Math.min(4, Math.max(1, queue, Math.min(...times) / REFERENCE_MS));
 }
 
 function multiply(): number {
