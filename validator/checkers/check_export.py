@@ -129,7 +129,7 @@ def verify(request: Json, answer: Json) -> None:
     if request.get("reference"):
         answer["inputs"] += compare_reference(request["reference"], predictor, agreement)
     answer["agreement"] = agreement.share()
-    if agreement.total and agreement.equal / agreement.total < agreement.least:
+    if not agreement.enough():
         raise Refuted("export-parity", f"Only {agreement.equal} of {agreement.total} answers are those of the checkpoint ({agreement.first}).")
     answer["milliseconds"] = median_milliseconds(session, given)
 
@@ -274,12 +274,16 @@ class Agreement:
     """Equal answers of all answers: first classes, instances, pixels (contract.md 8.6)."""
 
     def __init__(self, least: float) -> None:
-        self.least, self.equal, self.total, self.first = least, 0, 0, ""
+        self.least, self.equal, self.total, self.slack, self.first = least, 0, 0, 0, ""
 
-    def add(self, equal: int, total: int, where: str) -> None:
-        self.equal, self.total = self.equal + equal, self.total + total
+    def add(self, equal: int, total: int, slack: int, where: str) -> None:
+        self.equal, self.total, self.slack = self.equal + equal, self.total + total, max(self.slack, slack)
         if equal < total and not self.first:
             self.first = f"first: {where}"
+
+    def enough(self) -> bool:
+        """One object of the few on sixteen pictures is more than a hundredth: it may differ, seen from either side."""
+        return self.equal + self.slack >= self.least * self.total
 
     def share(self) -> float | None:
         return None if self.total == 0 else self.equal / self.total
@@ -356,21 +360,22 @@ def predicted(predictor: Any, file: Path) -> Json:
     return line
 
 
-def equal_answers(wanted: Json, got: Json, threshold: float) -> tuple[int, int]:
+def equal_answers(wanted: Json, got: Json, threshold: float) -> tuple[int, int, int]:
+    """Equal ones, all, and how many may differ whatever the share."""
     if "classes" in wanted:
-        return int(same_class(wanted["classes"], got.get("classes", []))), 1
+        return int(same_class(wanted["classes"], got.get("classes", []))), 1, 0
     if "mask" in wanted:
         mask = got.get("mask")
         if mask is None or mask.shape != wanted["mask"].shape:
-            return 0, int(wanted["mask"].size)
-        return int((mask == wanted["mask"]).sum()), int(mask.size)
+            return 0, int(wanted["mask"].size), 0
+        return int((mask == wanted["mask"]).sum()), int(mask.size), 0
     pairs = 0
     total = 0
     for these, others in ((wanted["instances"], got.get("instances", [])), (got.get("instances", []), wanted["instances"])):
         sure = [item for item in these if item["score"] >= threshold + MARGIN]
         total += len(sure)
         pairs += matched(sure, others)
-    return pairs, total
+    return pairs, total, 2
 
 
 def same_class(wanted: list[Json], got: list[Json]) -> bool:
