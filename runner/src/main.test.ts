@@ -50,15 +50,15 @@ describe('a runner as a process of its own', () => {
         FINISHED,
       ]),
     );
-    await until('it reports', () => attempt.next > 20);
+    await until('it reports', () => attempt.next > 20, 60);
     const gone = ended(first);
     first.kill('SIGKILL');
     await gone;
     const { execution, next } = attempt;
     const second = launch();
-    await until('the second one goes on', () => attempt.next > next);
+    await until('the second one goes on', () => attempt.next > next, 60);
     await writeFile(join(bench.home, 'jobs', `ty-${attempt.job}-1`, 'go-on'), '');
-    const outcome = await outcomeOf(attempt);
+    const outcome = await outcomeOf(attempt, 60);
     assert.equal(outcome.state, 'succeeded', JSON.stringify(outcome));
     assert.equal(attempt.execution, execution);
     assert.deepEqual(
@@ -78,7 +78,7 @@ describe('a runner as a process of its own', () => {
     const attempt = bench.hub.enqueue(
       await scriptedJob([{ metric: 1 }, { sleep: 1500 }, { metric: 1 }, { print: 'last words' }, { exit: 76 }]),
     );
-    await until('it reports', () => attempt.next > 2);
+    await until('it reports', () => attempt.next > 2, 60);
     const over = ended(first);
     first.kill('SIGTERM');
     assert.equal(await over, 0);
@@ -88,7 +88,7 @@ describe('a runner as a process of its own', () => {
     const pid = Number(attempt.execution?.split(/\D+/).at(-2));
     await until('the trainer ends', () => !existsSync(`/proc/${pid}`));
     const second = launch();
-    const outcome = await outcomeOf(attempt);
+    const outcome = await outcomeOf(attempt, 60);
     assert.equal(outcome.code, 'diverged.nan');
     assert.equal(outcome.exit, 76);
     assert.equal(attempt.next, 4);

@@ -9,7 +9,7 @@ export interface Python {
 }
 
 const run = promisify(execFile);
-const NAMES = ['python3', 'python3.10', 'python3.11', 'python3.12', 'python3.13', 'python3.14', 'python'];
+const NAMES = ['python3.10', 'python3.11', 'python3.12', 'python3.13', 'python3.14', 'python'];
 const PROBE = 'import sys; print("%d.%d.%d" % sys.version_info[:3]); print(sys.executable)';
 
 let known: Promise<readonly Python[]> | null = null;
@@ -17,7 +17,8 @@ let byDefault: Promise<Python | null> | null = null;
 
 /** Interpreters (3.10 and newer) of this machine, newest first; looked up once per process. */
 export function findPythons(): Promise<readonly Python[]> {
-  known ??= Promise.all([...NAMES.map(probe), managedByUv()]).then((found) => {
+  const own = defaultPython().then((python) => (python === null ? [] : [python]));
+  known ??= Promise.all([own, ...NAMES.map(probe), managedByUv()]).then((found) => {
     const byVersion = new Map<string, Python>();
     for (const python of found.flat()) if (!byVersion.has(python.version)) byVersion.set(python.version, python);
     return [...byVersion.values()]

@@ -16,7 +16,8 @@ import { trainerBehind } from './walled-trainer.ts';
 export type FoundWall = { readonly wall: Wall; readonly note: null } | { readonly wall: null; readonly note: string };
 
 const BARE = 'Trainers run with the rights of this runner, so only trusted or approved ones run here';
-const PATIENCE_MS = 20_000;
+/** Long: a wall must not be given up because the machine is busy. */
+const PATIENCE_MS = 60_000;
 
 let found: Promise<FoundWall> | null = null;
 /**
