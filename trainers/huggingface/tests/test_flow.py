@@ -75,6 +75,7 @@ class Flow(VisionScene):
         meta = json.loads((out / "metadata.json").read_text())
         self.assertTrue(meta["verification"]["passed"])
         self.assertGreaterEqual(meta["verification"]["inputs"], 16)
+        self.assertEqual([entry["name"] for entry in meta["outputs"]], ["logits", "pred_boxes"] if self.task == "detect" else ["logits"])
         with Image.open(out / "selftest/input.png") as image:
             self.assertNotEqual(image.width, image.height)
         words = [str(self.root), str(PACKAGE), "site-packages", os.path.expanduser("~")]
@@ -113,8 +114,8 @@ class Flow(VisionScene):
         self.go_through("classify", {"epochs": 8}, ("onnx", "torchscript", "openvino"), 16, ("top1", 0.8))
 
     def test_detect(self) -> None:
-        # Long enough for the scores to differ: the best thirty places of an untrained network are a matter of rounding.
-        self.go_through("detect", {"epochs": 10, "batch": 2}, ("onnx", "openvino"), 8, ("map50", 0.0))
+        # After two steps all scores are alike: which thirty places go on must not be a matter of rounding.
+        self.go_through("detect", {}, ("onnx", "openvino"), 8, ("map50", 0.0))
 
     def test_semantic(self) -> None:
         self.go_through("semantic", {"epochs": 4}, ("onnx", "torchscript", "openvino"), 8, ("miou", 0.25))

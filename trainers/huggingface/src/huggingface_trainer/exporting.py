@@ -85,9 +85,6 @@ def export_openvino(run: Run, out: Path) -> None:
         _trace_onnx(source, file, 17, False)
         run.safe_point()
         model = openvino.Core().read_model(str(file))
-    # The reader keeps inner names beside ours.
-    for port, name in zip([*model.inputs, *model.outputs], ["images", *source.names], strict=True):
-        port.get_tensor().set_names({name})
     (out / "model_openvino").mkdir()
     # The converter's command-line module would report its use; reading and saving do not.
     openvino.save_model(model, str(out / "model_openvino" / "model.xml"), compress_to_fp16=False)

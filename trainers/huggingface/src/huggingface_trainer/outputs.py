@@ -38,13 +38,18 @@ def found_of(line: dict[str, Any], classes: int) -> Found:
 
 def tensors_of(task: str, output: Any, reduce_labels: bool = False) -> list[torch.Tensor]:
     """The output tensors an export has, in its order: logits, and for detect boxes as cx cy w h in 0-1."""
-    logits = output.logits.float()
+    logits = _whole(output.logits)
     if task == "detect":
-        return [logits, output.pred_boxes.float()]
+        return [logits, _whole(output.pred_boxes)]
     if task == "semantic" and reduce_labels:
         never = torch.full_like(logits[:, :1], NEVER)
         return [torch.cat([never, logits], dim=1)]
     return [logits]
+
+
+def _whole(tensor: torch.Tensor) -> torch.Tensor:
+    """fp32, without a conversion in an exported graph: runtimes drop one and show the name before it."""
+    return tensor if tensor.dtype == torch.float32 else tensor.float()
 
 
 def read_batch(task: str, tensors: Sequence[torch.Tensor], sizes: Sequence[tuple[int, int]], side: int, sigmoid: bool) -> list[Found]:
