@@ -38,7 +38,7 @@ export function curveOf(trial: Trial): Curve {
         JSON.stringify(
           Object.entries(values)
             .filter(([name]) => !TIMINGS.test(name))
-            .sort(),
+            .sort(([a], [b]) => (a < b ? -1 : 1)),
         ),
       );
   }
