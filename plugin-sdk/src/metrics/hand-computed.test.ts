@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Box } from '../dataset/labelled-item.ts';
 import { AveragePrecision, type FoundEntry } from './average-precision.ts';
-import { boxIou, ringIou } from './box-overlap.ts';
+import { boxIou, gaussianLikeness, ringIou } from './box-overlap.ts';
 import { Classification } from './classification.ts';
 import { CorrectPoints } from './correct-points.ts';
 import { keypointSimilarity } from './keypoint-similarity.ts';
@@ -61,6 +61,22 @@ test('overlaps by hand', () => {
   close(ringIou(turned, ring([0, 0, 2, 2])), octagon / (8 - octagon));
   assert.equal(ringIou(ring([0, 0, 1, 1]), ring([5, 5, 6, 6])), 0);
   assert.equal(ringIou([], ring([0, 0, 1, 1])), 0);
+});
+
+test('turned boxes as Gaussians: the same, a square turned, one moved', () => {
+  const square = [[0, 0] as const, [2, 0] as const, [2, 2] as const, [0, 2] as const] as const;
+  const half = Math.SQRT2;
+  const turned = [
+    [1, 1 - half] as const,
+    [1 + half, 1] as const,
+    [1, 1 + half] as const,
+    [1 - half, 1] as const,
+  ] as const;
+  close(gaussianLikeness(square, square), 1, 1e-3);
+  close(gaussianLikeness(square, turned), 1, 1e-3);
+  const moved = [[1, 0] as const, [3, 0] as const, [3, 2] as const, [1, 2] as const] as const;
+  // Variance 1/3 in both directions: distance 1²/(8/3) by Bhattacharyya.
+  close(gaussianLikeness(square, moved), 1 - Math.sqrt(1 - Math.exp(-3 / 8)), 1e-4);
 });
 
 test('masks as runs: overlap, box, union', () => {

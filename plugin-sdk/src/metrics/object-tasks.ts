@@ -1,7 +1,7 @@
 /** The tasks whose answers are objects: which shapes are compared, and under which names the figures go (contract.md §7.1). */
-import { boundsOf } from '../dataset/geometry.ts';
+import { boundsOf, cornersOf } from '../dataset/geometry.ts';
 import type { Box, Item } from '../dataset/labelled-item.ts';
-import { boxIou, ringIou } from './box-overlap.ts';
+import { boxIou, gaussianLikeness, ringIou } from './box-overlap.ts';
 import { ClassPixels } from './class-pixels.ts';
 import { keypointSimilarity, sigmasOr } from './keypoint-similarity.ts';
 import { DRAWN_FROM, ObjectMetrics, type ObjectRules } from './object-metrics.ts';
@@ -34,15 +34,26 @@ export function detectTask(rules: ObjectRules): ObjectTask {
   };
 }
 
+/** By the overlap of the turned boxes; beside it, as `x/probiou_…`, by their likeness as Gaussians, which some frameworks report. */
 export function obbTask(rules: ObjectRules): ObjectTask {
-  const turned = new ObjectMetrics(rules);
+  const [turned, gaussian] = [new ObjectMetrics(rules), new ObjectMetrics(rules)];
   return {
     add(item, found) {
       const labels = item.labels.filter(isObject);
       const truth = labels.map(cornersOfLabel);
-      turned.add(labels.map(entryOf), found, (i, j) => ringIou(found[i]?.obb ?? [], truth[j] ?? []));
+      const entries = labels.map(entryOf);
+      const boxes = found.map(({ obb }) => obb ?? cornersOf(NOTHING));
+      turned.add(entries, found, (i, j) => ringIou(boxes[i] ?? [], truth[j] ?? []));
+      gaussian.add(entries, found, (i, j) => {
+        const [mine, theirs] = [boxes[i], truth[j]];
+        return mine === undefined || theirs === undefined ? 0 : gaussianLikeness(mine, theirs);
+      });
     },
-    result: () => withF1(turned),
+    result() {
+      const { metrics, ...rest } = withF1(turned);
+      const { map50, map50_95 } = gaussian.means();
+      return { ...rest, metrics: { ...metrics, 'x/probiou_map50_95': map50_95, 'x/probiou_map50': map50 } };
+    },
   };
 }
 
