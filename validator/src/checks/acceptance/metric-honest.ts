@@ -14,6 +14,9 @@ export function checkHonesty(trials: AcceptanceTrials): CheckResult {
     const ours = recomputed.metrics[name];
     const theirs = name === trials.primary.name ? evaluated : null;
     if (ours === undefined || theirs === null || Math.abs(ours - theirs) <= SLACK) return [];
+    // Turned boxes may be scored as Gaussians instead of by their overlap; the floor is always judged by overlap.
+    const asGaussians = recomputed.metrics[`x/probiou_${name}`];
+    if (asGaussians !== undefined && Math.abs(asGaussians - theirs) <= SLACK) return [];
     const message = `evaluate reports ${name} ${theirs.toFixed(4)}; its predictions give ${ours.toFixed(4)}.`;
     const fix =
       'Compute the metric from the same predictions that are written, with the definitions of the plugin guide.';
