@@ -60,6 +60,13 @@ class Settings(Parts):
             self.assertEqual(values[key]["source"], "overridden")
             self.assertTrue(values[key]["note"])
 
+    def test_a_time_budget_ends_in_finished(self) -> None:
+        code, events = self.run_here("train", config={**SMALL, "epochs": 1000, "max_minutes": 0.05})
+        self.assertEqual(code, 0, events[-1])
+        entry = self.effective()["epochs"]
+        self.assertEqual(entry["source"], "overridden")
+        self.assertLess(entry["effective"], 1000)
+
     def test_a_metric_of_another_task_is_refused(self) -> None:
         code, events = self.run_here("validate", config={"eval_metric": "miou"})
         self.assertEqual((code, events[-1]["code"]), (78, "config.invalid"))

@@ -116,6 +116,8 @@ class _Hooks:
                     text = f"{of - taken} of {of} tensors do not fit and start at random: head and class count differ."
                     self.job.warn("pretrained_head_replaced", text)
             self.train()
+            if self.args.time:
+                self.job.effective("epochs", self.epochs, "epochs", "planned from the time an epoch takes: max_minutes is set", "overridden")
         except (RuntimeError, ValueError) as error:
             raise _as_ours(error) from error
 
@@ -133,7 +135,14 @@ class _Hooks:
         if run.store.last is None:
             run.on_stop(lambda: self._save_start())
 
+    def _on_train_start(self) -> None:
+        """A time budget counts the earlier attempts too."""
+        if self.args.time and self.saved is not None:
+            self.train_time_start -= self.saved.spent
+
     def _on_train_epoch_start(self) -> None:
+        if self.args.time:
+            self.start_epoch = 0  # the loop is past it; the time of an epoch is that of all of them
         self.job.epoch = self.epoch + 1
         self.seen, self.whole, self.began = 0, False, time.monotonic()
         self.job.progress(self.epoch, self.epochs)
