@@ -12,6 +12,13 @@ export const handle: Handle = async ({ event, resolve }) => {
   const response = await resolve(event, {
     transformPageChunk: ({ html }) => html.replace('%theme%', event.locals.theme),
   });
+  // The one page that runs a model compiles WebAssembly; no other page may.
+  const policy = response.headers.get('content-security-policy');
+  if (policy !== null && event.route.id === '/runs/[run]/try')
+    response.headers.set(
+      'content-security-policy',
+      policy.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'"),
+    );
   response.headers.set('referrer-policy', 'same-origin');
   response.headers.set('x-content-type-options', 'nosniff');
   return response;

@@ -1,10 +1,21 @@
 import { fail, redirect } from '@sveltejs/kit';
-import { getRun, readLog, readSeries, resumeRun, startRun, stopRun, type RunInput } from '@trainyard/plugin-sdk/api';
+import {
+  getDataset,
+  getRun,
+  listDatasets,
+  readLog,
+  readSeries,
+  resumeRun,
+  startRun,
+  stopRun,
+  type RunInput,
+} from '@trainyard/plugin-sdk/api';
+import { classColour } from '@trainyard/plugin-sdk/dataset';
 import { curvesFrom } from '#lib/charts/series-shape.ts';
 import { answer, need } from '#lib/server/answers.ts';
 import type { Actions, PageServerLoad } from './$types';
 
-const TABS = ['metrics', 'settings', 'log', 'checkpoints', 'exports'] as const;
+const TABS = ['metrics', 'settings', 'log', 'checkpoints', 'exports', 'predict'] as const;
 
 export const load: PageServerLoad = async ({ locals, params, url, depends }) => {
   depends('run:page');
@@ -14,8 +25,26 @@ export const load: PageServerLoad = async ({ locals, params, url, depends }) => 
     answer(locals.hub.call(readSeries, { params, query: { width: 1500 } })),
     answer(locals.hub.call(readLog, { params, query: { limit: tab === 'log' ? 1000 : 200 } })),
   ]);
+  // Predictions name classes by index; their names are the dataset's.
+  const { dataset } = detail.run;
+  const drawn = detail.run.verb !== 'train' && dataset !== null;
+  const seen = drawn ? await answer(locals.hub.call(getDataset, { params: { dataset: dataset.id } })) : null;
+  const snapshot = seen?.ok === true ? seen.value.snapshots.find((item) => item.id === dataset?.snapshot) : undefined;
+  const others =
+    tab === 'predict' ? await answer(locals.hub.call(listDatasets, { query: { task: detail.run.task } })) : null;
   return {
     tab,
+    datasets: (others?.ok === true ? others.value.items : []).map(({ id, name, snapshot: newest }) => ({
+      id,
+      name,
+      splits: newest?.splits.map((split) => split.name) ?? [],
+    })),
+    classes: (snapshot?.classes ?? []).map(({ index, name, color }) => ({
+      index,
+      name,
+      color: classColour(index, color),
+    })),
+    skeleton: snapshot?.keypoints?.skeleton ?? [],
     detail,
     curves: series.ok ? curvesFrom(series.value.series) : [],
     cursor: series.ok ? series.value.cursor : '',

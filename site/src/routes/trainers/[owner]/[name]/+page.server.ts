@@ -1,5 +1,12 @@
 import { fail, redirect } from '@sveltejs/kit';
-import { approveRelease, deprecateRelease, getTrainer, undoDeprecation, yankRelease } from '@trainyard/plugin-sdk/api';
+import {
+  approveRelease,
+  deprecateRelease,
+  getTrainer,
+  proveRelease,
+  undoDeprecation,
+  yankRelease,
+} from '@trainyard/plugin-sdk/api';
 import { readPresets } from '#lib/config-form/presets.ts';
 import { answer, need } from '#lib/server/answers.ts';
 import { manifestView } from '#lib/server/manifest-view.ts';
@@ -50,6 +57,11 @@ export const actions: Actions = {
       }),
     );
     return result.ok ? { approved: true } : fail(result.problem.status, { problem: result.problem });
+  },
+  prove: async ({ locals, request }) => {
+    const release = String((await request.formData()).get('release'));
+    const result = await answer(locals.hub.call(proveRelease, { params: { release } }));
+    return result.ok ? {} : fail(result.problem.status, { problem: result.problem });
   },
   deprecate: async ({ locals, request, params, url }) => {
     const form = await request.formData();
