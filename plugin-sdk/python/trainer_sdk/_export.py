@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
-from ._clean import clean_onnx, find_paths, machine_paths
+from ._clean import clean_onnx, clean_torchscript, find_paths, machine_paths
 from ._errors import TrainerError, VerificationError
 from ._files import list_files, write_json
 from ._graph import Tensor
@@ -90,8 +91,7 @@ def describe_export(run: Run, out: Path, spec: ExportSpec) -> Json:
             skipped = shutil.ignore_patterns("__pycache__", "node_modules")
             shutil.copytree(WRAPPERS / language, out / "runtime" / language, dirs_exist_ok=True, ignore=skipped)
 
-    if format_ == "onnx":
-        clean_onnx(model, {})
+    _clean_model(model, format_)
     reason = spec.unverified or (_UNVERIFIED.get(format_) if spec.run_file is None else None)
     plain = isinstance(spec.inputs[0], Tensor)
     if plain and spec.run_file is None:
@@ -120,6 +120,16 @@ def describe_export(run: Run, out: Path, spec: ExportSpec) -> Json:
     for entry in meta["artifact"]["files"]:
         run.artifact(out / entry["path"], "model", title=f"{run.model} as {format_}")
     return meta
+
+
+def _clean_model(model: Path, format_: str) -> None:
+    try:
+        if format_ == "onnx":
+            clean_onnx(model, {})
+        elif format_ == "torchscript":
+            clean_torchscript(model)
+    except (ValueError, IndexError, BadZipFile) as error:
+        raise VerificationError(f"the exported file does not load: {error}", None, "verification.unloadable") from error
 
 
 def metadata_digest(meta: Json) -> str:
