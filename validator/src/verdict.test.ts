@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { STAGES, type Finding, type Stage, type StageResult, type StageState } from '@trainyard/plugin-sdk';
+import {
+  STAGES,
+  type Finding,
+  type Level,
+  type Stage,
+  type StageResult,
+  type StageState,
+  type TaskProof,
+} from '@trainyard/plugin-sdk';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PACKAGE_CHECKS } from '@trainyard/plugin-sdk/package';
@@ -80,6 +88,14 @@ describe('the verdict', () => {
     assert.equal(levelOf(stages({ contract: 'skipped' })), 'L0');
     assert.equal(levelOf(stages({ config: 'failed' })), 'none');
     assert.equal(levelOf(stages({ package: 'skipped' })), 'none');
+  });
+
+  test('level: above L1 the lowest of the tasks, and never more than the contract allows', () => {
+    const task = (level: Level): TaskProof => ({ task: 'classify', model: 'probe', level, seconds: 1 });
+    assert.equal(levelOf(stages(), [task('L3'), task('L2')]), 'L2');
+    assert.equal(levelOf(stages(), [task('L3')]), 'L3');
+    assert.equal(levelOf(stages(), [task('L1'), task('L3')]), 'L1');
+    assert.equal(levelOf(stages({ contract: 'failed' }), [task('L3')]), 'L0');
   });
 });
 
