@@ -1,6 +1,7 @@
 // What `npm test` runs: node:test over all workspaces, the Python SDK's unittest, then the short end-to-end files.
 //   --e2e       only e2e/, the long files and e2e/site/ too      --python    only the Python SDK
-//   --trainers  only trainers/*/tests, each in its real environment
+//   --trainers  only trainers/*/tests, each in its real environment, then what they can be seen to do (short)
+//   --full      with --trainers: only the proofs, every task; written to docs/proofs.md
 //   --only X    only files whose path contains X
 // Every skip is printed with its reason; under CI=true a skip fails unless that machine cannot run the test at all.
 import { existsSync, readdirSync } from 'node:fs';
@@ -9,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { runNodeTests } from './testing/node-tests.ts';
 import { runPythonTests } from './testing/python-tests.ts';
 import { addTally, emptyTally, type Tally } from './testing/tally.ts';
+import { proveTrainers } from './testing/prove-trainers.ts';
 import { runTrainerTests } from './testing/trainer-tests.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -23,6 +25,7 @@ const { values: flags } = parseArgs({
     e2e: { type: 'boolean', default: false },
     python: { type: 'boolean', default: false },
     trainers: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
   },
 });
@@ -39,7 +42,8 @@ if (everything || flags.python) addTally(total, await pythonTests());
 if (flags.e2e || everything) {
   addTally(total, await runNodeTests({ title: 'e2e', files: endToEndFiles(flags.e2e), concurrency: 1, root }));
 }
-if (flags.trainers) addTally(total, await runTrainerTests({ root, only: flags.only }));
+if (flags.trainers && !flags.full) addTally(total, await runTrainerTests({ root, only: flags.only }));
+if (flags.trainers) addTally(total, await proveTrainers({ root, only: flags.only, full: flags.full }));
 
 process.exitCode = finish(total);
 
