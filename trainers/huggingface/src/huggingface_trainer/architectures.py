@@ -184,7 +184,11 @@ _MODELS: dict[str, tuple[Any, Any]] = {
             "use_mid_position_embeddings": False,
         },
     ),
-    "segformer-nano": (SegformerConfig, _segformer([16, 32, 48, 64], [1, 1, 1, 1], 64)),
+    # Too small to be held back by dropping parts of it.
+    "segformer-nano": (
+        SegformerConfig,
+        {**_segformer([16, 32, 48, 64], [1, 1, 1, 1], 64), "drop_path_rate": 0.0, "classifier_dropout_prob": 0.0},
+    ),
     "segformer-b0": (SegformerConfig, _segformer([32, 64, 160, 256], [2, 2, 2, 2], 256)),
     "segformer-b1": (SegformerConfig, _segformer([64, 128, 320, 512], [2, 2, 2, 2], 256)),
     "upernet-convnext-tiny": (UperNetConfig, lambda _: _upernet(ConvNextConfig(hidden_sizes=[96, 192, 384, 768], out_features=_STAGES), 384)),
