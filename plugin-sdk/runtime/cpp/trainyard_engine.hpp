@@ -10,6 +10,7 @@
 #if defined(TRAINYARD_WITH_ORT)
 #include <onnxruntime_cxx_api.h>
 #elif defined(TRAINYARD_WITH_OPENCV)
+#include <opencv2/core/utils/logger.hpp>
 #include <opencv2/dnn.hpp>
 #else
 #error "Define TRAINYARD_WITH_ORT or TRAINYARD_WITH_OPENCV (CMakeLists.txt does)."
@@ -71,8 +72,10 @@ inline const char* engine_name() { return "OpenCV dnn " CV_VERSION; }
 
 class ModelEngine : public Engine {
  public:
-  ModelEngine(const std::string& file, const json& metadata) : net_(cv::dnn::readNetFromONNX(file)) {
+  ModelEngine(const std::string& file, const json& metadata) {
     cv::setNumThreads(1);
+    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+    guarded([&] { net_ = cv::dnn::readNetFromONNX(file); });
     net_.setPreferableBackend(cv::dnn::DNN_BACKEND_OPENCV);
     for (const json& output : metadata.at("outputs")) outputs_.push_back(output.at("name"));
   }
@@ -83,7 +86,7 @@ class ModelEngine : public Engine {
     std::copy(input.data.begin(), input.data.end(), blob.ptr<float>());
     net_.setInput(blob);
     std::vector<cv::Mat> outputs;
-    net_.forward(outputs, outputs_);
+    guarded([&] { net_.forward(outputs, outputs_); });
     std::vector<Tensor> results;
     for (const cv::Mat& output : outputs) {
       cv::Mat values;
@@ -97,6 +100,16 @@ class ModelEngine : public Engine {
   }
 
  private:
+  // OpenCV's importer knows part of ONNX only: transformers and end-to-end detectors often need ONNX Runtime.
+  template <typename Step>
+  static void guarded(const Step& step) {
+    try {
+      step();
+    } catch (const cv::Exception& error) {
+      throw BundleError("OpenCV " CV_VERSION " cannot run this model; build with ONNX Runtime (-DONNXRUNTIME_ROOT=DIR). It says: " + error.err);
+    }
+  }
+
   cv::dnn::Net net_;
   std::vector<std::string> outputs_;
 };

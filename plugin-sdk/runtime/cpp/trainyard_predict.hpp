@@ -121,7 +121,8 @@ inline int half_to_even(double value) {
   return static_cast<int>(std::fmod(low, 2) == 0 ? low : low + 1);
 }
 
-inline double to_byte(double value) { return std::clamp(std::floor(value + 0.5), 0.0, 255.0); }
+// Halves upwards, also those that the last bit missed: every language rounds alike.
+inline double to_byte(double value) { return std::clamp(std::floor(value + (0.5 + 1e-7)), 0.0, 255.0); }
 
 inline double kernel(double distance, int radius, double a) {
   const double d = std::fabs(distance);
@@ -146,7 +147,7 @@ inline Taps taps_of(int source, int target, const std::string& interpolation, bo
     auto& row = taps.rows[i];
     const double centre = (i + 0.5) * scale;
     if (interpolation == "nearest") {
-      row.push_back({std::clamp(static_cast<int>(std::floor(centre)), 0, source - 1), 1.0});
+      row.push_back({std::clamp(static_cast<int>(std::floor(centre + 1e-9)), 0, source - 1), 1.0});
     } else if (interpolation == "area") {
       const double first = i * scale;
       const int start = static_cast<int>(std::floor(first));
@@ -172,37 +173,52 @@ inline Taps taps_of(int source, int target, const std::string& interpolation, bo
 
 }  // namespace detail
 
-// Columns first. `whole` rounds to 0..255, with antialias after each direction, as Pillow does.
-inline void resize(Frame& frame, int height, int width, const std::string& interpolation, bool antialias, bool whole) {
+namespace detail {
+
+inline void resize_columns(Frame& frame, int width, const std::string& interpolation, bool antialias) {
   const int channels = frame.channels;
-  if (frame.width != width) {
-    const auto taps = detail::taps_of(frame.width, width, interpolation, antialias);
-    std::vector<double> out(static_cast<std::size_t>(frame.height) * width * channels);
-    for (int y = 0; y < frame.height; ++y) {
-      const double* line = &frame.data[static_cast<std::size_t>(y) * frame.width * channels];
-      for (int x = 0; x < width; ++x) {
-        for (int c = 0; c < channels; ++c) {
-          double sum = 0;
-          for (const auto& [from, part] : taps.rows[x]) sum += line[from * channels + c] * part;
-          out[(static_cast<std::size_t>(y) * width + x) * channels + c] = whole && antialias ? detail::to_byte(sum) : sum;
-        }
+  const auto taps = taps_of(frame.width, width, interpolation, antialias);
+  std::vector<double> out(static_cast<std::size_t>(frame.height) * width * channels);
+  for (int y = 0; y < frame.height; ++y) {
+    const double* line = &frame.data[static_cast<std::size_t>(y) * frame.width * channels];
+    for (int x = 0; x < width; ++x) {
+      for (int c = 0; c < channels; ++c) {
+        double sum = 0;
+        for (const auto& [from, part] : taps.rows[x]) sum += line[from * channels + c] * part;
+        out[(static_cast<std::size_t>(y) * width + x) * channels + c] = sum;
       }
     }
-    frame.data = std::move(out);
-    frame.width = width;
   }
-  if (frame.height != height) {
-    const auto taps = detail::taps_of(frame.height, height, interpolation, antialias);
-    const std::size_t line = static_cast<std::size_t>(width) * channels;
-    std::vector<double> out(height * line);
-    for (int y = 0; y < height; ++y)
-      for (const auto& [from, part] : taps.rows[y])
-        for (std::size_t i = 0; i < line; ++i) out[y * line + i] += frame.data[from * line + i] * part;
-    frame.data = std::move(out);
-    frame.height = height;
+  frame.data = std::move(out);
+  frame.width = width;
+}
+
+inline void resize_rows(Frame& frame, int height, const std::string& interpolation, bool antialias) {
+  const auto taps = taps_of(frame.height, height, interpolation, antialias);
+  const std::size_t line = static_cast<std::size_t>(frame.width) * frame.channels;
+  std::vector<double> out(height * line);
+  for (int y = 0; y < height; ++y)
+    for (const auto& [from, part] : taps.rows[y])
+      for (std::size_t i = 0; i < line; ++i) out[y * line + i] += frame.data[from * line + i] * part;
+  frame.data = std::move(out);
+  frame.height = height;
+}
+
+}  // namespace detail
+
+// `whole` rounds to 0..255, with antialias after each direction, as Pillow does.
+inline void resize(Frame& frame, int height, int width, const std::string& interpolation, bool antialias, bool whole) {
+  const bool stepwise = whole && antialias;
+  // Pillow's order since version 13: rows first where they shrink by far the most.
+  const int shrink = frame.height - height;
+  const bool rows_first = stepwise && shrink > 0 && shrink > (frame.width - width) * 2;
+  for (const bool rows : {rows_first, !rows_first}) {
+    if (rows && frame.height != height) detail::resize_rows(frame, height, interpolation, antialias);
+    else if (!rows && frame.width != width) detail::resize_columns(frame, width, interpolation, antialias);
+    else continue;
+    if (stepwise) std::transform(frame.data.begin(), frame.data.end(), frame.data.begin(), detail::to_byte);
   }
-  if (whole)
-    for (double& value : frame.data) value = detail::to_byte(value);
+  if (whole) std::transform(frame.data.begin(), frame.data.end(), frame.data.begin(), detail::to_byte);
 }
 
 namespace detail {

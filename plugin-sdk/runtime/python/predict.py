@@ -203,7 +203,7 @@ def _taps(source: int, target: int, interpolation: str, antialias: bool) -> tupl
     scale = source / target
     centre = (np.arange(target, dtype=np.float64) + 0.5) * scale
     if interpolation == "nearest":
-        index = np.clip(np.floor(centre).astype(np.int64), 0, source - 1)
+        index = np.clip(np.floor(centre + 1e-9).astype(np.int64), 0, source - 1)
         return index[:, None], np.ones((target, 1))
     if interpolation == "area":
         first = np.arange(target, dtype=np.float64) * scale
@@ -238,25 +238,30 @@ def _kernel(distance: Array, radius: int, a: float) -> Array:
 
 
 def resize(image: Array, height: int, width: int, interpolation: str = "bilinear", antialias: bool = False, whole: bool = True) -> Array:
-    """HWC to height x width as float64, columns first. `whole` rounds to 0..255, with antialias after each direction, as Pillow does."""
-    result = image
-    if image.shape[1] != width:
-        index, weight = _taps(image.shape[1], width, interpolation, antialias)
-        total = np.zeros((image.shape[0], width, image.shape[2]))
-        for tap in range(index.shape[1]):
-            total += result[:, index[:, tap], :] * weight[None, :, tap, None]
-        result = _whole(total) if whole and antialias else total
-    if image.shape[0] != height:
-        index, weight = _taps(image.shape[0], height, interpolation, antialias)
-        total = np.zeros((height, result.shape[1], result.shape[2]))
-        for tap in range(index.shape[1]):
-            total += result[index[:, tap]] * weight[:, tap, None, None]
-        result = total
+    """HWC to height x width as float64. `whole` rounds to 0..255, with antialias after each direction, as Pillow does."""
+    result, stepwise = image, whole and antialias
+    # Pillow's order since version 13: rows first where they shrink by far the most.
+    shrink = image.shape[0] - height
+    rows_first = stepwise and shrink > 0 and shrink > (image.shape[1] - width) * 2
+    for axis in (0, 1) if rows_first else (1, 0):
+        if result.shape[axis] != (height, width)[axis]:
+            result = _resize_axis(result, axis, (height, width)[axis], interpolation, antialias)
+            result = _whole(result) if stepwise else result
     return _whole(result) if whole else result.astype(np.float64)
 
 
+def _resize_axis(image: Array, axis: int, size: int, interpolation: str, antialias: bool) -> Array:
+    index, weight = _taps(image.shape[axis], size, interpolation, antialias)
+    total = np.zeros((*image.shape[:axis], size, *image.shape[axis + 1 :]))
+    for tap in range(index.shape[1]):
+        part = weight[:, tap].reshape([-1 if a == axis else 1 for a in range(3)])
+        total += np.take(image, index[:, tap], axis=axis) * part
+    return total
+
+
 def _whole(values: Array) -> Array:
-    return np.clip(np.floor(np.asarray(values, dtype=np.float64) + 0.5), 0.0, 255.0)
+    """Halves upwards, also those that the last bit missed: every language rounds alike."""
+    return np.clip(np.floor(np.asarray(values, dtype=np.float64) + (0.5 + 1e-7)), 0.0, 255.0)
 
 
 class _Frame:

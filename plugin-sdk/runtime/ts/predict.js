@@ -85,8 +85,9 @@ function clamp(value, low, high) {
   return value < low ? low : value > high ? high : value;
 }
 
+/** Halves upwards, also those that the last bit missed: every language rounds alike. */
 function toByte(value) {
-  return clamp(Math.floor(value + 0.5), 0, 255);
+  return clamp(Math.floor(value + (0.5 + 1e-7)), 0, 255);
 }
 
 function kernel(distance, radius, a) {
@@ -102,7 +103,7 @@ function tapsOf(source, target, interpolation, antialias) {
   const rows = [];
   for (let i = 0; i < target; i += 1) {
     const centre = (i + 0.5) * scale;
-    if (interpolation === 'nearest') rows.push([[clamp(Math.floor(centre), 0, source - 1), 1]]);
+    if (interpolation === 'nearest') rows.push([[clamp(Math.floor(centre + 1e-9), 0, source - 1), 1]]);
     else if (interpolation === 'area') rows.push(areaTaps(source, i * scale, scale));
     else if (antialias) rows.push(filterTaps(source, centre, scale, interpolation === 'bicubic' ? 2 : 1));
     else rows.push(neighbourTaps(source, centre, interpolation === 'bicubic' ? 2 : 1));
@@ -154,15 +155,21 @@ function filterTaps(source, centre, scale, radius) {
 
 /** `image` is { width, height, channels, data }; `whole` rounds to 0..255, with antialias after each direction, as Pillow does. */
 export function resize(image, height, width, interpolation = 'bilinear', antialias = false, whole = true) {
-  let result = image;
-  if (result.width !== width) result = resizeColumns(result, width, interpolation, antialias, whole && antialias);
-  if (result.height !== height) result = resizeRows(result, height, interpolation, antialias);
-  const data = Float64Array.from(result.data);
-  if (whole) for (let i = 0; i < data.length; i += 1) data[i] = toByte(data[i]);
-  return { ...result, data };
+  const stepwise = whole && antialias;
+  // Pillow's order since version 13: rows first where they shrink by far the most.
+  const shrink = image.height - height;
+  const rowsFirst = stepwise && shrink > 0 && shrink > (image.width - width) * 2;
+  let result = { ...image, data: Float64Array.from(image.data) };
+  for (const rows of [rowsFirst, !rowsFirst]) {
+    if (rows && result.height !== height) result = resizeRows(result, height, interpolation, antialias);
+    else if (!rows && result.width !== width) result = resizeColumns(result, width, interpolation, antialias);
+    else continue;
+    if (stepwise) result.data = result.data.map(toByte);
+  }
+  return whole ? { ...result, data: result.data.map(toByte) } : result;
 }
 
-function resizeColumns({ width, height, channels, data }, target, interpolation, antialias, whole) {
+function resizeColumns({ width, height, channels, data }, target, interpolation, antialias) {
   const { count, index, weight } = tapsOf(width, target, interpolation, antialias);
   const out = new Float64Array(height * target * channels);
   for (let y = 0; y < height; y += 1) {
@@ -171,7 +178,7 @@ function resizeColumns({ width, height, channels, data }, target, interpolation,
         let sum = 0;
         for (let tap = x * count; tap < (x + 1) * count; tap += 1)
           sum += data[(y * width + index[tap]) * channels + c] * weight[tap];
-        out[(y * target + x) * channels + c] = whole ? toByte(sum) : sum;
+        out[(y * target + x) * channels + c] = sum;
       }
     }
   }
