@@ -35,7 +35,8 @@ function assertInstance(got: Instance, wanted: Instance | undefined, what: strin
   assert.equal(got.class, wanted.class, `${what}: class`);
   near(got.score, wanted.score, SCORES, `${what}: score`);
   for (const part of ['box', 'obb', 'keypoints'] as const) {
-    const [a, b] = [got[part]?.flat(), wanted[part]?.flat()];
+    const a: readonly number[] | undefined = got[part]?.flat();
+    const b: readonly number[] | undefined = wanted[part]?.flat();
     assert.equal(a?.length, b?.length, `${what}: ${part}`);
     a?.forEach((value, i) => near(value, b?.[i], PIXELS, `${what}: ${part}`));
   }

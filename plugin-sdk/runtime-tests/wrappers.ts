@@ -6,7 +6,7 @@ import { dirname, extname, join } from 'node:path';
 import type * as Onnx from 'onnxruntime-node';
 import { chromium } from 'playwright-core';
 import { decodePng } from '../src/trainer/png.ts';
-import { loadPredictor, Predictor, type Prediction } from '../runtime/ts/predict.js';
+import { loadPredictor, Predictor, type BundleMetadata, type Prediction } from '../runtime/ts/predict.js';
 
 /** The same jobs in each wrapper. */
 
@@ -29,7 +29,7 @@ const ort: typeof Onnx = createRequire(import.meta.url)('onnxruntime-node');
 export async function inNode(jobs: readonly Job[]): Promise<Answer[]> {
   const answers: Answer[] = [];
   for (const { verb, bundle, image } of jobs) {
-    const metadata: never = JSON.parse(readFileSync(join(bundle, 'metadata.json'), 'utf8'));
+    const metadata: BundleMetadata = JSON.parse(readFileSync(join(bundle, 'metadata.json'), 'utf8'));
     const { width, height, pixels } = decodePng(readFileSync(image));
     const picture = { width, height, data: pixels };
     if (verb === 'prepare') {
