@@ -1,0 +1,201 @@
+// The table of what the bundled trainers were seen to do: the conformance program (`trainyard validate --level L3`) on the real frameworks, task by task.
+// Short: one task a trainer and every export format once. Full: every declared task; its result is kept with commit and machine.
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { arch, availableParallelism, cpus, release as kernel, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { ClaimProof, Report, TaskProof } from '@trainyard/plugin-sdk';
+import { parse } from 'yaml';
+import { emptyTally, type Tally } from './tally.ts';
+
+/** One task each that together covers every export format. */
+const SHORT = [
+  { trainer: 'reference', task: 'classify' },
+  { trainer: 'timm', task: 'classify' },
+  { trainer: 'huggingface', task: 'semantic' },
+  { trainer: 'ultralytics', task: 'detect' },
+] as const;
+
+interface Proven {
+  readonly trainer: string;
+  readonly version: string;
+  readonly task: TaskProof;
+  readonly claims: readonly ClaimProof[];
+  readonly verdict: string;
+  readonly seconds: number;
+  readonly errors: readonly string[];
+}
+
+interface Asked {
+  readonly root: string;
+  readonly only: string;
+  readonly full: boolean;
+}
+
+function folderOf(root: string, trainer: string): string {
+  return trainer === 'reference' ? join(root, 'plugin-sdk', 'reference-trainer') : join(root, 'trainers', trainer);
+}
+
+/** Environments and checkers of the proofs; kept between runs where the trainers' test environments are kept. */
+function homeOf(root: string): string {
+  const given = process.env['TRAINYARD_TEST_ENVS'];
+  return given === undefined || given === ''
+    ? join(root, '.trainyard', 'cache', 'proofs')
+    : join(given, '..', 'proofs');
+}
+
+export async function proveTrainers({ root, only, full }: Asked): Promise<Tally> {
+  const home = homeOf(root);
+  mkdirSync(home, { recursive: true });
+  const env = { ...process.env, TRAINYARD_HOME: home, OMP_NUM_THREADS: '1' };
+  const prepare = [join(root, 'runner/src/verify/prepare-checkers.ts'), join(home, 'runner')];
+  const prepared = spawnSync(process.execPath, prepare, { env, stdio: ['ignore', 'inherit', 'inherit'] });
+  const tally = emptyTally();
+  if (prepared.status !== 0) {
+    tally.skips.push({ name: 'proofs: export checkers', reason: 'their environment could not be built' });
+    console.log('The export checkers could not be prepared: exports other than ONNX stay declared.');
+  }
+  const wanted = (full ? allTasks(root) : SHORT).filter(({ trainer }) => only === '' || trainer === only);
+  const results: Proven[] = [];
+  for (const { trainer, task } of wanted) {
+    console.log(`\n── proof: ${trainer} ${task}`);
+    const proven = await prove({ root, trainer, task, env });
+    if (typeof proven === 'string') {
+      tally.failed += 1;
+      tally.failures.push(`proof ${trainer} ${task}: ${proven}`);
+      continue;
+    }
+    results.push(proven);
+    judge(proven, tally);
+    console.log(
+      rowsOf(proven)
+        .map((row) => row.join(' | '))
+        .join('\n'),
+    );
+  }
+  console.log(`\n${tableOf(results)}`);
+  if (full && only === '') keep(root, results);
+  return tally;
+}
+
+function allTasks(root: string): { trainer: string; task: string }[] {
+  return ['reference', 'timm', 'huggingface', 'ultralytics'].flatMap((trainer) => {
+    const manifest = parse(readFileSync(join(folderOf(root, trainer), 'trainer.yaml'), 'utf8'));
+    return manifest.tasks.map(({ id }: { id: string }) => ({ trainer, task: id }));
+  });
+}
+
+/** The report of one task, or why there is none. */
+async function prove(what: {
+  root: string;
+  trainer: string;
+  task: string;
+  env: NodeJS.ProcessEnv;
+}): Promise<Proven | string> {
+  const folder = folderOf(what.root, what.trainer);
+  const began = Date.now();
+  const args = [join(what.root, 'validator/src/cli.ts'), folder, '--level', 'L3', '--task', what.task, '--json'];
+  const child = spawn(process.execPath, args, { env: what.env, stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  child.stdout.on('data', (part: Buffer) => (text += part.toString()));
+  const code = await new Promise<number | null>((done) => child.on('close', done));
+  let report: Report;
+  try {
+    report = JSON.parse(text);
+  } catch {
+    return `it ended with ${code} and no report`;
+  }
+  const errors = report.findings
+    .filter((finding) => finding.severity === 'error')
+    .map(
+      (finding) =>
+        `${finding.check}: ${finding.message}${finding.evidence === undefined ? '' : ` (${finding.evidence})`}`,
+    );
+  const task = report.tasks?.find((item) => item.task === what.task);
+  const stuck = report.stages
+    .filter((stage) => stage.state === 'error')
+    .map((stage) => `${stage.stage}: ${stage.reason}`);
+  if (task === undefined) return [...stuck, ...errors].join(' · ') || `${report.verdict}, without this task`;
+  const { version } = parse(readFileSync(join(folder, 'trainer.yaml'), 'utf8'));
+  return {
+    trainer: what.trainer,
+    version,
+    task,
+    claims: report.claims ?? [],
+    verdict: report.verdict,
+    seconds: (Date.now() - began) / 1000,
+    errors: [...errors, ...stuck],
+  };
+}
+
+/** One test for the task and one for each export claim; a claim that is only declared says why. */
+function judge({ trainer, task, claims, verdict, errors }: Proven, tally: Tally): void {
+  const name = `proof ${trainer} ${task.task}`;
+  if (verdict === 'passed') tally.passed += 1;
+  else {
+    tally.failed += 1;
+    tally.failures.push(`${name}: ${verdict}. ${errors.join(' · ')}`);
+  }
+  for (const claim of claims.filter(({ claim: kind }) => kind === 'export')) {
+    if (claim.state === 'proven') tally.passed += 1;
+    else if (claim.state === 'declared') console.log(`declared: ${name} ${claim.value}: ${claim.reason ?? ''}`);
+    else {
+      tally.failed += 1;
+      tally.failures.push(`${name} ${claim.value}: refuted. ${claim.reason ?? ''}`);
+    }
+  }
+}
+
+const HEAD = ['task', 'trainer', 'level', 'metric', 'format', 'shown', 'parity', 'seconds'];
+
+function rowsOf({ trainer, task, claims, seconds }: Proven): string[][] {
+  const number = (value: number | null | undefined): string =>
+    value == null ? '–' : String(Number(value.toPrecision(3)));
+  const metric =
+    task.primary === undefined
+      ? ''
+      : `${task.primary.name} ${number(task.primary.recomputed)} (said ${number(task.primary.reported)}, floor ${task.primary.floor})`;
+  const head = [task.task, trainer, task.level, metric];
+  const exported = claims.filter((claim) => claim.claim === 'export');
+  const reason = task.reason === undefined ? '' : task.reason.replaceAll('|', '/');
+  const first = [...head, '', reason === '' ? '' : reason, '', seconds.toFixed(0)];
+  return [
+    first,
+    ...exported.map((claim) => [
+      task.task,
+      trainer,
+      '',
+      '',
+      `${claim.value} ${claim.precision ?? ''}`.trim(),
+      claim.state === 'declared' ? `declared: ${claim.reason ?? ''}`.replaceAll('|', '/') : claim.state,
+      claim.figures?.['maxAbs'] === undefined ? '' : `${number(claim.figures['maxAbs'])} (${claim.runtime ?? ''})`,
+      claim.seconds === undefined ? '' : claim.seconds.toFixed(0),
+    ]),
+  ];
+}
+
+function tableOf(results: readonly Proven[]): string {
+  const rows = results.flatMap(rowsOf).map((row) => `| ${row.join(' | ')} |`);
+  return [`| ${HEAD.join(' | ')} |`, `|${HEAD.map(() => '---').join('|')}|`, ...rows].join('\n');
+}
+
+function git(root: string, ...args: string[]): string {
+  return spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout.trim();
+}
+
+function keep(root: string, results: readonly Proven[]): void {
+  const dirty = git(root, 'status', '--porcelain') === '' ? '' : ' with uncommitted changes';
+  const commit = `${git(root, 'rev-parse', '--short', 'HEAD')}${dirty}`;
+  const machine = `${availableParallelism()} × ${cpus()[0]?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${kernel()} ${arch()}, no GPU used`;
+  const at = new Date().toISOString().slice(0, 16).replace('T', ' ');
+  const text = `# What the bundled trainers were seen to do
+
+Written by \`npm run test:trainers -- --full\` on ${at} UTC, commit ${commit}.
+Machine: ${machine}. Small made-up data ("parts on a belt"), random weights, one thread; the metric is recomputed from the predictions.
+Seconds of a task are those of its whole proof (training, stop, kill, resume, exports); those of an export are the export and its check.
+
+${tableOf(results)}
+`;
+  writeFileSync(join(root, 'docs', 'proofs.md'), text);
+  console.log('\nWritten to docs/proofs.md.');
+}
