@@ -14,13 +14,14 @@ from trainer_sdk import Run, Sample
 
 from ultralytics_trainer.metric_names import declared_names, val_values
 from ultralytics_trainer.models import Model, open_model
-from ultralytics_trainer.scoring import classification_rows, dice
+from ultralytics_trainer.scoring import classification_rows, dice, judge_whole_masks, val_batch
 from ultralytics_trainer.surroundings import scratch
 from ultralytics_trainer.view import View, build_view
 
 _CURVE_POINTS = 101
 #: Scores from here on count in the confusion matrix when the job names no threshold.
 _THRESHOLD = 0.25
+_MASKS_AT_ONCE = 50
 
 
 def evaluate(run: Run) -> None:
@@ -56,12 +57,14 @@ def _validator(run: Run, model: Model, view: View) -> Any:
     data, wanted = model.data, run.job.evaluate
     arguments = {
         "task": run.task, "mode": "val", "model": f"{run.model}.yaml", "imgsz": data["size"], "device": "cpu", "plots": False, "verbose": False,
-        "batch": data["batch"] if run.task in ("obb", "semantic", "classify") else data["batch"] * 2, "workers": 0, "split": run.split,
+        "batch": val_batch(run.task, data["batch"]), "workers": 0, "split": run.split,
         "conf": 0.001, "iou": float(wanted.get("iou") or data["iou"]), "max_det": data["max_det"], "single_cls": model.single_class,
-        "overlap_mask": data["overlap_mask"], "mask_ratio": data["mask_ratio"], "rect": model.any_size and not model.network.rtdetr,
+        "overlap_mask": data["overlap_mask"], "mask_ratio": 1, "rect": model.any_size and not model.network.rtdetr,
         "nms": False if model.end_to_end else None, "project": str(scratch()), "name": "val", "exist_ok": True,
     }  # fmt: skip
     validator = Validator(args=arguments, save_dir=scratch() / "val")
+    if run.task == "segment":
+        judge_whole_masks(validator)
     validator.training = False
     validator.catch(run, view, float(wanted.get("threshold") or _THRESHOLD))
     validator.device = torch.device(model.device)
@@ -109,8 +112,21 @@ class _CatchObjects:
             self.confusion_matrix.process_batch(found, truth, conf=self.threshold)
             sample = self.view.sample_of(self.job.split, truth["im_file"])
             height, width = (int(side) for side in truth["ori_shape"][:2])
-            instances = instances_of(self.job.task, self.scale_preds(found, truth), (height, width)) if len(found["cls"]) else []
+            scaled = self._scaled(found, truth) if len(found["cls"]) else None
+            instances = instances_of(self.job.task, scaled, (height, width)) if scaled is not None else []
             self.lines[sample.image] = {"instances": instances, "size": (width, height)}
+
+    def _scaled(self, found: dict[str, Any], truth: dict[str, Any]) -> dict[str, Any]:
+        if self.job.task != "segment":
+            return dict(self.scale_preds(found, truth))
+        from ultralytics.models.yolo.detect import DetectionValidator
+        from ultralytics.utils import ops
+
+        masks: list[Any] = []
+        for few in found["masks"].split(_MASKS_AT_ONCE):
+            # The framework cuts fractions off here, which would thin every mask by half a pixel.
+            masks.append((ops.scale_masks(few[None].float(), truth["ori_shape"], ratio_pad=truth["ratio_pad"])[0] > 0.5).cpu())
+        return {**DetectionValidator.scale_preds(self, found, truth), "masks": torch.cat(masks)}
 
 
 class _CatchClasses:

@@ -15,7 +15,7 @@ from ultralytics_trainer.effective import report
 from ultralytics_trainer.metric_names import declared_names, loss_values, val_values
 from ultralytics_trainer.pictures import held_out
 from ultralytics_trainer.plan import Plan, plan_of
-from ultralytics_trainer.scoring import classification_values, dice
+from ultralytics_trainer.scoring import classification_values, dice, judge_whole_masks, val_batch
 from ultralytics_trainer.state import TrainingState
 from ultralytics_trainer.surroundings import scratch
 from ultralytics_trainer.view import View, build_view
@@ -100,6 +100,22 @@ class _Hooks:
         super().optimizer_step()  # type: ignore[misc]
         self.job.step += 1
         self.stepped = True
+
+    def get_validator(self) -> Any:
+        validator = super().get_validator()  # type: ignore[misc]
+        if self.job.task == "segment":
+            judge_whole_masks(validator)
+        return validator
+
+    def get_dataloader(self, path: Any, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
+        if mode == "train" or self.job.task != "segment":
+            return super().get_dataloader(path, batch_size, rank, mode)  # type: ignore[misc]
+        kept, self.args = self.args, copy(self.args)
+        self.args.mask_ratio = 1
+        try:
+            return super().get_dataloader(path, val_batch("segment", self.batch_size), rank, mode)  # type: ignore[misc]
+        finally:
+            self.args = kept
 
     def work(self) -> None:
         import ultralytics.engine.trainer as engine
