@@ -9,9 +9,9 @@ import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runNodeTests } from './testing/node-tests.ts';
 import { runPythonTests } from './testing/python-tests.ts';
-import { addTally, emptyTally, type Tally } from './testing/tally.ts';
+import { addTally, emptyTally, skippedPart, type Tally } from './testing/tally.ts';
 import { proveTrainers } from './testing/prove-trainers.ts';
-import { runTrainerTests } from './testing/trainer-tests.ts';
+import { runTrainerTests, testEnvironment } from './testing/trainer-tests.ts';
 
 const root = join(import.meta.dirname, '..');
 const workspaces = ['plugin-sdk', 'hub', 'registry', 'runner', 'validator', 'site/src', 'scripts', 'bench'];
@@ -19,6 +19,13 @@ const notOurs = /node_modules|\/templates\/|\/dist\/|\/\.svelte-kit\/|\/build\//
 
 /** A skip for one of these reasons is right on a CI machine: no set-up step of ours could give it what is missing. */
 const impossibleInCi = [/\bGPU\b/, /nvidia/i, /CUDA/];
+
+/** They need gigabytes of runtimes, or minutes: they run with the trainers. */
+const WITH_RUNTIMES: readonly string[] = [
+  'plugin-sdk/runtime-tests/wrappers.test.ts',
+  'runner/src/verify/python-check.test.ts',
+  'validator/src/lying-trainers.test.ts',
+];
 
 const { values: flags } = parseArgs({
   options: {
@@ -42,13 +49,25 @@ if (everything || flags.python) addTally(total, await pythonTests());
 if (flags.e2e || everything) {
   addTally(total, await runNodeTests({ title: 'e2e', files: endToEndFiles(flags.e2e), concurrency: 1, root }));
 }
-if (flags.trainers && !flags.full) addTally(total, await runTrainerTests({ root, only: flags.only }));
+if (flags.trainers && !flags.full) {
+  const checkers = testEnvironment(root, 'checkers', join('validator', 'checkers'));
+  if ('missing' in checkers) addTally(total, skippedPart('export checkers', checkers.missing));
+  addTally(total, await runNodeTests({ title: 'with real runtimes', files: runtimeFiles(), concurrency: 1, root }));
+  addTally(total, await runTrainerTests({ root, only: flags.only }));
+}
 if (flags.trainers) addTally(total, await proveTrainers({ root, only: flags.only, full: flags.full }));
 
 process.exitCode = finish(total);
 
 function unitFiles(): string[] {
-  return workspaces.flatMap((folder) => testFilesUnder(folder, true)).filter(isChosen);
+  return workspaces
+    .flatMap((folder) => testFilesUnder(folder, true))
+    .filter((file) => !WITH_RUNTIMES.includes(relative(root, file)))
+    .filter(isChosen);
+}
+
+function runtimeFiles(): string[] {
+  return WITH_RUNTIMES.map((file) => join(root, file)).filter(isChosen);
 }
 
 /** The files directly in e2e/ are the short ones. */

@@ -19,7 +19,7 @@ export async function runTrainerTests({ root, only }: TrainerTests): Promise<Tal
     if (only !== '' && !`trainers/${trainer}/tests`.includes(only)) continue;
     const folder = join(root, 'trainers', trainer);
     const title = `trainers/${trainer}`;
-    const environment = environmentOf(root, trainer);
+    const environment = testEnvironment(root, trainer, join('trainers', trainer));
     if ('missing' in environment) {
       addTally(tally, skippedPart(title, environment.missing));
       continue;
@@ -41,17 +41,17 @@ function trainersWithTests(root: string): string[] {
 }
 
 /**
- * $TRAINYARD_TEST_ENVS/<trainer> when it was prepared there; else built once by uv from the hashed lock into
- * .trainyard/cache/test-environments/<trainer>-<lock digest> and kept. A half-built one is never taken: it is renamed when done.
+ * $TRAINYARD_TEST_ENVS/<name> when it was prepared there; else built once by uv from the hashed lock of the folder into
+ * .trainyard/cache/test-environments/<name>-<lock digest> and kept. A half-built one is never taken: it is renamed when done.
  */
-function environmentOf(root: string, trainer: string): Environment {
+export function testEnvironment(root: string, trainer: string, folder: string): Environment {
   const given = process.env['TRAINYARD_TEST_ENVS'];
   if (given !== undefined && given !== '') {
     const python = join(given, trainer, 'bin', 'python');
     if (existsSync(python)) return { python };
   }
-  const lock = join(root, 'trainers', trainer, 'requirements.lock');
-  if (!existsSync(lock)) return { missing: `trainers/${trainer}/requirements.lock is not there` };
+  const lock = join(root, folder, 'requirements.lock');
+  if (!existsSync(lock)) return { missing: `${folder}/requirements.lock is not there` };
   const digest = createHash('sha256').update(readFileSync(lock)).digest('hex').slice(0, 12);
   const cache = given !== undefined && given !== '' ? given : join(root, '.trainyard', 'cache', 'test-environments');
   const home = join(cache, `${trainer}-${digest}`);

@@ -82,7 +82,8 @@ export async function toReleaseDetail(on: Queryable, row: ReleaseRow, principal:
     },
     can: {
       manage: canChange(principal, facts),
-      approve: isAdmin(principal) && !row.trusted,
+      // A runner with a wall takes it without anybody's approval.
+      approve: isAdmin(principal) && !row.trusted && status?.waiting?.code === 'queue.not_allowed',
       start: row.state === 'published' || row.state === 'deprecated',
       prove: canChange(principal, facts) && (row.state === 'published' || row.state === 'deprecated') && !proving,
     },
