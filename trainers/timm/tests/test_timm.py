@@ -80,28 +80,49 @@ class Flow(Timm):
         by_checkpoint = self.predictions()
         self.assertEqual(len(by_checkpoint), 20)
 
-        request = {"format": "onnx", "precision": "fp32", "dynamic": ["batch"], "options": {}}
-        code, exported = self.run_here("export", checkpoint=checkpoint, export=request)
-        self.assertEqual(code, 0, exported[-1])
-        self.check_export()
+        self.check_exports(checkpoint, evaluated[-1]["metrics"], by_checkpoint)
 
-        shutil.copytree(self.root / "output/export", self.root / "input/model")
-        more: dict[str, Any] = {"modelArtifact": {"path": "input/model", "format": "onnx"}, "predict": {"source": "input/images"}}
-        code, again = self.run_here("predict", dataset=None, **more)
-        self.assertEqual(code, 0, again[-1])
-        for ours, theirs in zip(by_checkpoint, self.predictions(), strict=True):
-            self.assertEqual(ours["classes"][0]["class"], theirs["classes"][0]["class"])
-            self.assertAlmostEqual(ours["classes"][0]["score"], theirs["classes"][0]["score"], places=4)
-
-        code, refused = self.run_here("export", checkpoint=checkpoint, export={**request, "options": {"opset": 3}})
+    def check_exports(self, checkpoint: dict[str, str], metrics: dict[str, float], by_checkpoint: list[dict[str, Any]]) -> None:
+        """Every declared format: written, compared, run by its own runtime for evaluate and predict."""
+        request: dict[str, Any] = {"precision": "fp32", "options": {}}
+        for format_ in ("onnx", "torchscript", "openvino"):
+            with self.subTest(format=format_):
+                shutil.rmtree(self.root / "output/export", ignore_errors=True)
+                asked = {**request, "format": format_, "dynamic": ["batch"] if format_ == "onnx" else []}
+                code, exported = self.run_here("export", checkpoint=checkpoint, export=asked)
+                self.assertEqual(code, 0, exported[-1])
+                (self.check_export if format_ == "onnx" else self.check_other)(format_)
+                shutil.rmtree(self.root / "input/model", ignore_errors=True)
+                shutil.copytree(self.root / "output/export", self.root / "input/model")
+                model = {"path": "input/model", "format": format_}
+                code, again = self.run_here("predict", dataset=None, modelArtifact=model, predict={"source": "input/images"})
+                self.assertEqual(code, 0, again[-1])
+                for ours, theirs in zip(by_checkpoint, self.predictions(), strict=True):
+                    self.assertEqual(ours["classes"][0]["class"], theirs["classes"][0]["class"])
+                    self.assertAlmostEqual(ours["classes"][0]["score"], theirs["classes"][0]["score"], places=2)
+                code, evaluated = self.run_here("evaluate", modelArtifact=model)
+                self.assertEqual((code, evaluated[-1]["metrics"]), (0, metrics), evaluated[-1])
+                told = json.loads((self.root / "output/metrics.json").read_text())
+                self.assertEqual([entry["name"] for entry in told["perClass"]], ["WIDE", "TALL", "CROSS"])
+                self.assertEqual(sum(map(sum, told["confusion"]["matrix"])), 18)
+        code, refused = self.run_here("export", checkpoint=checkpoint, export={**request, "format": "onnx", "options": {"opset": 3}})
         self.assertEqual((code, refused[-1]["code"]), (78, "config.invalid"))
-        code, refused = self.run_here("export", checkpoint=checkpoint, export={**request, "precision": "fp16"})
+        code, refused = self.run_here("export", checkpoint=checkpoint, export={**request, "format": "onnx", "precision": "fp16"})
         self.assertEqual((code, refused[-1]["code"]), (69, "unsupported.precision"))
+
+    def check_other(self, format_: str) -> None:
+        out = self.root / "output/export"
+        meta = json.loads((out / "metadata.json").read_text())
+        self.assertTrue((out / {"torchscript": "model.torchscript", "openvino": "model_openvino/model.xml"}[format_]).is_file())
+        self.assertIn(format_.removesuffix("script"), meta["verification"]["runtime"].lower())
+        self.assertTrue(meta["verification"]["passed"])
+        self.assertGreaterEqual(meta["verification"]["inputs"], 16)
+        self.assertLess(meta["verification"]["outputs"][0]["maxAbs"], 1e-3)
 
     def predictions(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.root / "output/predictions.jsonl").read_text().splitlines()]
 
-    def check_export(self) -> None:
+    def check_export(self, _format: str) -> None:
         import onnx
         import onnxruntime
 

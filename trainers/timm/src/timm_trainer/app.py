@@ -54,6 +54,20 @@ def infer(run: Run) -> None:
 
 @app.export("onnx")
 def to_onnx(run: Run, out: Path) -> None:
-    from timm_trainer.onnx_export import export_onnx
+    from timm_trainer.exporting import export_onnx
 
     export_onnx(run, out)
+
+
+@app.export("torchscript")
+def to_torchscript(run: Run, out: Path) -> None:
+    from timm_trainer.exporting import export_torchscript
+
+    export_torchscript(run, out)
+
+
+@app.export("openvino")
+def to_openvino(run: Run, out: Path) -> None:
+    from timm_trainer.exporting import export_openvino
+
+    export_openvino(run, out)

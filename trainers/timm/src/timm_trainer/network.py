@@ -10,7 +10,8 @@ import torch
 from timm.data import resolve_data_config
 from timm.models import get_pretrained_cfg
 from trainer_sdk import InputError, Run, Unsupported
-from trainer_sdk._state import load_state, read_tensors
+
+from timm_trainer.weights import load_weights
 
 
 def build(model: str, classes: int, size: int, drop: float = 0.0, drop_path: float | None = None, weights: Path | None = None) -> Any:
@@ -22,12 +23,12 @@ def build(model: str, classes: int, size: int, drop: float = 0.0, drop_path: flo
     fixed = cfg is not None and cfg.fixed_input_size and cfg.input_size[-1] != size
     if fixed:
         options["img_size"] = size
-    if weights is not None:
-        options |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": _state_of(weights), "url": "", "hf_hub_id": None}}
     try:
         net = timm.create_model(model, **options)
         if cfg is not None and cfg.input_size[-1] != size:
             _try_size(net, model, size, cfg.input_size[-1])
+        if weights is not None:
+            load_weights(net, model, weights)
         return net
     except TypeError as error:
         if drop_path is not None and "drop_path" in str(error):
@@ -40,10 +41,6 @@ def build(model: str, classes: int, size: int, drop: float = 0.0, drop_path: flo
             raise
         hint = f"Leave image_size empty: its own size is {cfg.input_size[-1]}." if cfg is not None else None
         raise Unsupported(f"{model} does not work at {size} px: {error}", hint) from error
-    except (RuntimeError, KeyError) as error:
-        if weights is None:
-            raise
-        raise InputError(f"the weights do not fit {model}: {error}"[:1500], None, "input.checkpoint_incompatible") from error
 
 
 def _try_size(net: Any, model: str, size: int, own: int) -> None:
@@ -56,20 +53,6 @@ def _try_size(net: Any, model: str, size: int, own: int) -> None:
         raise Unsupported(f"{model} does not work at {size} px: {error}"[:500], hint) from error
     finally:
         net.train()
-
-
-def _state_of(path: Path) -> dict[str, Any]:
-    try:
-        if path.is_dir():
-            return dict(load_state(path)["net"])
-        if path.suffix == ".safetensors":
-            return read_tensors(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"the weights cannot be read: {error}"[:1500], None, "input.weights_missing") from error
-    return dict(found.get("state_dict", found.get("model", found)))
 
 
 def data_of(net: Any, size: int) -> dict[str, Any]:
