@@ -13,7 +13,7 @@ from huggingface_trainer.catalog import MODELS
 from trainer_sdk._config import check_config, in_scope
 
 #: Where the generated value is none for the task, costs time, or needs a sibling.
-_RATHER: dict[str, Any] = {"eval_metric": "loss", "image_size": 96, "max_minutes": 30, "workers": 1, "epochs": 3, "optim": "adamw_torch_fused"}
+_RATHER: dict[str, Any] = {"image_size": 96, "max_minutes": 30, "workers": 1, "epochs": 3, "optim": "adamw_torch_fused"}
 
 
 class Settings(VisionScene):
@@ -77,10 +77,6 @@ class Settings(VisionScene):
 
     def test_what_is_refused(self) -> None:
         self.write_scenes("classify", train=4, val=2)
-        for command in ("validate", "train"):
-            code, events = self.run_here(command, config={"eval_metric": "map50"})
-            self.assertEqual((code, events[-1]["code"]), (78, "config.conflict"))
-            self.assertIn("top1", events[-1]["hint"])
         code, events = self.run_here("train", config={"rrc_scale": [0.9, 0.2]})
         self.assertEqual((code, events[-1]["code"]), (78, "config.conflict"))
         code, events = self.run_here("train", config={"backbone_lr_factor": 1})
@@ -89,6 +85,13 @@ class Settings(VisionScene):
         self.assertEqual((code, events[-1]["code"]), (69, "unsupported.combination"))
         code, events = self.run_here("train", device={"kind": "cpu", "count": 2})
         self.assertEqual((code, events[-1]["code"]), (69, "unsupported.combination"))
+
+    def test_a_metric_of_another_task_is_not_used(self) -> None:
+        self.write_scenes("classify", train=4, val=2)
+        entry = self.values("train", {**SMALL["classify"], "epochs": 1, "eval_metric": "map50"})["eval_metric"]
+        self.assertEqual((entry["requested"], entry["effective"], entry["source"]), ("map50", "top1", "overridden"))
+        self.assertEqual(self.events()[-1]["best"]["metric"]["name"], "top1")
+        self.assertIn("config_ignored", [event.get("code") for event in self.events()])
 
     def test_patience_and_budget_end_a_run_finished(self) -> None:
         self.write_scenes("classify", train=4, val=2)

@@ -51,6 +51,9 @@ def _seed(run: Run) -> None:
 
 def _notes(run: Run, plan: Plan) -> None:
     config = run.config
+    if plan["eval_metric"] != run.eval_metric:
+        run.warn("config_ignored", plan.entries["eval_metric"].note or "", "Leave eval_metric empty, or choose a metric of this task.")
+        run.eval_metric, run.direction = plan["eval_metric"], run.manifest.direction(plan["eval_metric"])
     if run.device == "cuda" and plan["precision"] == "amp-bf16" and not torch.cuda.is_bf16_supported():
         source = "auto" if config.precision == "auto" else "overridden"
         plan.put("precision", "amp-fp16", "this GPU has no bf16", source)
