@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,9 +10,9 @@ import unittest
 
 import torch
 from PIL import Image
-from test_timm import SOURCE
+from test_timm import PACKAGE, SOURCE
 from timm_trainer.app import app
-from timm_trainer.catalog import architectures
+from timm_trainer.catalog import architectures, listed_models
 from timm_trainer.images import eval_transform, preprocess_ops
 
 
@@ -21,6 +22,9 @@ class Catalogue(unittest.TestCase):
         from timm.models import get_pretrained_cfg
 
         self.assertEqual(list(architectures()), timm.list_models())
+        # contract.md 3.3: what a hub takes of describe.
+        self.assertLessEqual(len(listed_models()), 5000)
+        self.assertLess(len(json.dumps(listed_models())), 2 * 1024 * 1024)
         for name in ("resnet18", "vit_tiny_patch16_224", "test_resnet"):
             cfg = get_pretrained_cfg(name)
             self.assertEqual((architectures()[name].size, architectures()[name].fixed), (cfg.input_size[-1], cfg.fixed_input_size))
@@ -38,6 +42,11 @@ class Catalogue(unittest.TestCase):
                     net = timm.create_model(model["id"])
                 count = sum(value.numel() for value in net.parameters())
                 self.assertLess(abs(count - model["params"]) / count, 0.1, f"{model['id']}: {count}")
+
+    def test_package_and_manifest_agree(self) -> None:
+        package = json.loads((PACKAGE / "package.json").read_text())
+        self.assertEqual((package["version"], package["name"]), (app.manifest.version, app.manifest.name))
+        self.assertIn(f"## {app.manifest.version}\n", (PACKAGE / "CHANGELOG.md").read_text())
 
     def test_describe_imports_no_framework(self) -> None:
         code = "import sys, timm_trainer.app; print([name for name in ('torch', 'timm', 'numpy', 'PIL') if name in sys.modules])"

@@ -50,8 +50,10 @@ def state_of(path: Path) -> State:
     except InputError:
         raise
     except Exception as error:
+        # torch's own text advises to run the code inside the file; its first sentence is enough.
+        text = " ".join(str(error).partition("weights_only")[0].split()).partition(". ")[0][:500]
         hint = "Use a safetensors file or one that torch.save wrote with tensors alone."
-        raise InputError(f"the weights cannot be read: {error}"[:1500], hint, "input.checkpoint_incompatible") from error
+        raise InputError(f"the weights cannot be read: {text}", hint, "input.checkpoint_incompatible") from error
     if not state:
         raise InputError("the weights hold no tensors", "Use a file with the network's state.", "input.checkpoint_incompatible")
     return state
