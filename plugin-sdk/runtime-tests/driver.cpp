@@ -5,7 +5,9 @@
 #include <memory>
 #include <sstream>
 
+#if defined(TRAINYARD_WITH_OPENCV)
 #include <opencv2/imgproc.hpp>
+#endif
 
 #include "trainyard_engine.hpp"
 #include "trainyard_png.hpp"
@@ -14,6 +16,7 @@ namespace {
 
 using namespace trainyard;
 
+#if defined(TRAINYARD_WITH_OPENCV)
 json against_opencv(const Pixels& pixels) {
   const cv::Mat image(pixels.height, pixels.width, CV_8UC3, const_cast<std::uint8_t*>(pixels.data.data()));
   json found = json::array();
@@ -40,6 +43,7 @@ json against_opencv(const Pixels& pixels) {
   }
   return found;
 }
+#endif
 
 }  // namespace
 
@@ -54,10 +58,12 @@ int main() {
     std::getline(parts, image, '\t');
     std::getline(parts, out, '\t');
     const Pixels pixels = read_png(image);
+#if defined(TRAINYARD_WITH_OPENCV)
     if (verb == "resize") {
       std::cout << against_opencv(pixels).dump() << std::endl;
       continue;
     }
+#endif
     const Picture picture{pixels.data.data(), pixels.width, pixels.height};
     const json metadata = read_json(bundle + "/metadata.json");
     if (verb == "predict" && loaded != bundle) {

@@ -9,20 +9,20 @@ export type Program = { readonly path: string } | { readonly missing: string };
 
 const HERE = import.meta.dirname;
 const ROOT = join(HERE, '..', '..');
-const RUNTIME = join(HERE, '..', 'runtime');
 
-function digestOf(...files: string[]): string {
+/** Of what the files hold. */
+export function digestOf(...files: string[]): string {
   const hash = createHash('sha256');
   for (const file of files) hash.update(readFileSync(file));
   return hash.digest('hex').slice(0, 12);
 }
 
-function cacheFolder(): string {
+export function cacheFolder(): string {
   const given = process.env['TRAINYARD_TEST_ENVS'];
   return given !== undefined && given !== '' ? given : join(ROOT, '.trainyard', 'cache', 'test-environments');
 }
 
-function runs(program: string, ...words: string[]): boolean {
+export function runs(program: string, ...words: string[]): boolean {
   return spawnSync(program, words, { stdio: 'ignore' }).status === 0;
 }
 
@@ -46,38 +46,6 @@ export function preparePython(): Program {
     return { missing: `its environment could not be built: ${stderr.trim().split('\n').slice(-2).join(' ')}` };
   }
   renameSync(half, home);
-  return { path };
-}
-
-/** The driver, compiled with OpenCV's dnn module as engine; kept until a source changes. */
-export function prepareCpp(): Program {
-  const sources = ['trainyard_predict.hpp', 'trainyard_engine.hpp', 'trainyard_png.hpp'].map((name) =>
-    join(RUNTIME, 'cpp', name),
-  );
-  const driver = join(HERE, 'driver.cpp');
-  const path = join(cacheFolder(), `runtime-cpp-${digestOf(driver, ...sources)}`);
-  if (existsSync(path)) return { path };
-  const found = spawnSync('pkg-config', ['--cflags', 'opencv4'], { encoding: 'utf8' });
-  if (found.status !== 0 || !runs('g++', '--version'))
-    return { missing: 'apt-get install g++ pkg-config libopencv-dev nlohmann-json3-dev zlib1g-dev' };
-  mkdirSync(cacheFolder(), { recursive: true });
-  const half = `${path}.${process.pid}`;
-  const { status, stderr } = spawnSync(
-    'g++',
-    [
-      ...['-std=c++17', '-O1', '-ffp-contract=off', '-Wall', '-Wextra', '-DTRAINYARD_WITH_OPENCV'],
-      ...found.stdout
-        .trim()
-        .split(/\s+/)
-        .map((flag) => flag.replace(/^-I/, '-isystem')),
-      ...['-I', join(RUNTIME, 'cpp'), driver, '-o', half],
-      ...['-lopencv_dnn', '-lopencv_imgproc', '-lopencv_core', '-lz'],
-    ],
-    { encoding: 'utf8' },
-  );
-  if (status !== 0) throw new Error(`The C++ wrapper does not compile:\n${stderr.slice(0, 4000)}`);
-  if (stderr.includes('warning')) throw new Error(`The C++ wrapper compiles with warnings:\n${stderr.slice(0, 4000)}`);
-  renameSync(half, path);
   return { path };
 }
 

@@ -7,7 +7,8 @@ import { after, before, test, type TestContext } from 'node:test';
 import { encodePng } from '../src/trainer/png.ts';
 import { PICTURES, predictionCases, resizeCases, type Case } from './cases.ts';
 import { assertSame } from './compare.ts';
-import { findChromium, prepareCpp, preparePython, type Program } from './environments.ts';
+import { ENGINES, ENGINE_TITLES, prepareCpp } from './cpp-driver.ts';
+import { findChromium, preparePython, type Program } from './environments.ts';
 import { inBrowser, inNode, inProgram, type Answer, type Job } from './wrappers.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'trainyard-wrappers-'));
@@ -91,10 +92,12 @@ test('Python gives what Node gives, for every meaning', (t) => {
   if (python !== undefined) assertAll(inProgram([python, driver], predictions, root), predictions, wanted);
 });
 
-test('C++ gives what Node gives, for every meaning', (t) => {
-  const program = pathOf(t, prepareCpp());
-  if (program !== undefined) assertAll(inProgram([program], predictions, root), predictions, wanted);
-});
+for (const engine of ENGINES) {
+  test(`C++ on ${ENGINE_TITLES[engine]} gives what Node gives, for every meaning`, (t) => {
+    const program = pathOf(t, prepareCpp(engine));
+    if (program !== undefined) assertAll(inProgram([program], predictions, root), predictions, wanted);
+  });
+}
 
 test('the browser gives what Node gives, for every meaning', async (t) => {
   const chromium = pathOf(t, findChromium());
@@ -110,14 +113,15 @@ test('the browser gives what Node gives, for every meaning', async (t) => {
 
 test('every way to resize is the same in Python, Node and C++', (t) => {
   const python = preparePython();
-  const program = prepareCpp();
+  const engines = ENGINES.map((engine) => prepareCpp(engine));
+  const program = engines.find((found) => 'path' in found) ?? engines[0] ?? { missing: 'no engine' };
   if ('path' in python) assertAll(inProgram([python.path, driver], preparations, root), preparations, prepared);
   if ('path' in program) assertAll(inProgram([program.path], preparations, root), preparations, prepared);
   if ('missing' in python && 'missing' in program) t.skip(`${python.missing}; ${program.missing}`);
 });
 
 test('resizing without filter is what OpenCV does: mean at most 0.5, largest 2 of 255', (t) => {
-  const program = pathOf(t, prepareCpp());
+  const program = pathOf(t, prepareCpp('opencv'));
   if (program === undefined) return;
   const input = images.map((image) => `resize\t\t${image}\t\n`).join('');
   const { stdout } = spawnSync(program, { input, encoding: 'utf8' });
