@@ -24,7 +24,9 @@ const rooms = [
   'jobs',
   'journal',
   'datasets',
+  'pictures',
   'trainers',
+  'weights',
   'runs',
   'sweeps',
   'models',
@@ -53,11 +55,11 @@ const fences = [
   ['dockerode', '^runner/src/backends/docker/'],
   ['@kubernetes/[^/]+', '^runner/src/backends/kubernetes/'],
   // A trainer's test may hold its own export against the runtime.
-  ['onnxruntime-node', '^runner/src/(verify|serve)/|\\.test\\.ts$'],
+  ['onnxruntime-node', '^runner/src/(verify|serve)/|^plugin-sdk/runtime|/trainer/runtime/|\\.test\\.ts$'],
   ['ajv|ajv-formats|re2js', '^(plugin-sdk/src/config/|hub/src/platform/)'],
   ['@sjsf/[^/]+|@cfworker/[^/]+|bits-ui|uplot|svelte|@sveltejs/[^/]+', '^site/'],
   ['unified|rehype-[^/]+|remark-[^/]+', '^site/src/lib/server/'],
-  ['playwright-core|@axe-core/[^/]+', '^(e2e|docs|scripts|bench)/'],
+  ['playwright-core|@axe-core/[^/]+', '^(e2e|docs|scripts|bench|plugin-sdk/runtime-tests)/'],
 ];
 
 const tests = '\\.test\\.ts$|/testing/';

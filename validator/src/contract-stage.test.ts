@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Report } from '@trainyard/plugin-sdk';
 import { CONTRACT_CHECKS } from './checks/index.ts';
-import { TRIAL_LIMITS } from './trial/run-trial.ts';
+import { TRIAL_LIMITS } from './trial/trial-deps.ts';
 import { plainPackage, type Flaw } from './testing/plain-package.ts';
 import { ValidatorBench } from './testing/validator-bench.ts';
 

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Report } from '@trainyard/plugin-sdk';
 import { referenceWith, type Lie } from './testing/lying-package.ts';
 import { ValidatorBench } from './testing/validator-bench.ts';
-import { TRIAL_LIMITS } from './trial/run-trial.ts';
+import { TRIAL_LIMITS } from './trial/trial-deps.ts';
 
 const LIMITS = { ...TRIAL_LIMITS, grace: 3, train: 60 };
 /** Too few to learn from; enough to see who lies. */

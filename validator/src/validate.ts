@@ -20,7 +20,7 @@ import { acceptanceResult, acceptTask, type AcceptedTask } from './acceptance/ac
 import { findingOf } from './checks/check.ts';
 import { runContractStage, type ContractOptions, type TaskOutcome } from './contract/contract-stage.ts';
 import { exportResult, exportTask, type ExportedTask } from './export/export-stage.ts';
-import type { TrialLimits } from './trial/run-trial.ts';
+import type { TrialLimits } from './trial/trial-deps.ts';
 import type { DataSize } from './data/test-data.ts';
 import { packageStages } from './package-stages.ts';
 import { policyOf } from './policy.ts';

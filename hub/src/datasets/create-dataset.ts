@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { newId, snapshotDigest, type DatasetFormat, type TaskId } from '@trainyard/plugin-sdk';
-import { imageTypeOf, SPLIT_SEED } from '@trainyard/plugin-sdk/dataset';
+import { imageTypeOf } from '@trainyard/plugin-sdk/dataset';
 import { recordAudit, type AuditCaller } from '../audit/record-audit.ts';
 import { recordBlobs } from '../blobs/record-blob.ts';
 import { inTransaction, type Tx } from '../platform/transaction.ts';
@@ -15,8 +15,6 @@ import { VIEW_FILE, viewText } from './snapshot-file.ts';
 import { stageUpload } from './stage-upload.ts';
 import { runWork, withWorkFolder } from './work/run-work.ts';
 import { ITEMS, type Inspected, type ItemRow, type ResultFile, type WorkFile } from './work/work-request.ts';
-
-export { SPLIT_SEED };
 
 export interface NewDataset {
   readonly name: string;

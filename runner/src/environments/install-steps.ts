@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { findWall } from '../backends/process/try-wall.ts';
 import { findUv } from './find-uv.ts';
-import type { EnvironmentRequest } from './python-environment.ts';
+import type { EnvironmentRequest } from './environment-request.ts';
 import type { Python } from './pythons.ts';
 import type { ToolRun } from './run-tool.ts';
 import { planSetup } from './setup-plan.ts';

@@ -5,6 +5,7 @@ import { withExclusiveLock } from '../backends/process/exclusive-lock.ts';
 import { BuildProgress, type EnvironmentProgress } from './build-progress.ts';
 import { compileLater } from './compile-bytecode.ts';
 import { EnvironmentError, explainFailure } from './environment-error.ts';
+import type { EnvironmentRequest } from './environment-request.ts';
 import { installSteps, removeScratch } from './install-steps.ts';
 import { readLockFile } from './lock-file.ts';
 import { defaultPython, findPythons, fitsPython, type Python } from './pythons.ts';
@@ -12,21 +13,7 @@ import { runTool } from './run-tool.ts';
 
 export { EnvironmentError } from './environment-error.ts';
 export type { EnvironmentProgress } from './build-progress.ts';
-
-export interface EnvironmentRequest {
-  /** Folder of all environments and of their shared cache: one file system, so that packages are linked and not copied. */
-  readonly root: string;
-  /** `@owner/name@1.0.0`, for sentences. */
-  readonly release: string;
-  readonly packageDigest: string;
-  readonly packageFolder: string;
-  /** `local.requires.python` of the manifest; absent: the release needs no Python environment. */
-  readonly requiresPython?: string;
-  /** `local.setup`; absent: `uv pip sync --require-hashes requirements.lock`. Runs in the package folder, without a shell. */
-  readonly setup?: readonly string[];
-  /** Size on disk as far as somebody knows it. */
-  readonly expectedBytes?: number;
-}
+export type { EnvironmentRequest } from './environment-request.ts';
 
 export interface EnvironmentDescription {
   readonly needed: boolean;

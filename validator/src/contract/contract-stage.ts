@@ -10,7 +10,8 @@ import { isNotRun } from '../checks/check.ts';
 import { CONTRACT_CHECKS } from '../checks/index.ts';
 import { endlessSettings, quickSettings } from '../trial/quick-settings.ts';
 import { runTrials } from './run-trials.ts';
-import { limitsHere, type TrialLimits } from '../trial/run-trial.ts';
+import { limitsHere } from '../trial/run-trial.ts';
+import type { TrialLimits } from '../trial/trial-deps.ts';
 import { probeModel, type Subject } from '../trial/subject.ts';
 import type { Trial } from '../trial/trials.ts';
 

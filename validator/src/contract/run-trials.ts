@@ -1,12 +1,14 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JsonObject } from '@trainyard/plugin-sdk/config';
-import { datasetFaults, withFaults, type DatasetFault } from '../data/dataset-faults.ts';
+import type { DatasetFault } from '../data/dataset-fault.ts';
+import { datasetFaults, withFaults } from '../data/dataset-faults.ts';
 import { writeDataset, type TestData, type WrittenDataset } from '../data/test-data.ts';
 import { Bench, bestOf, lastOf, settleAll } from '../trial/bench.ts';
 import { entryOf, readCheckpointIndex } from '../trial/checkpoint-file.ts';
 import { answerNames } from '../trial/trial-answer.ts';
-import { WHEN_TRAINING, type TrialDeps, type TrialPlan } from '../trial/run-trial.ts';
+import { WHEN_TRAINING, type TrialPlan } from '../trial/run-trial.ts';
+import type { TrialDeps } from '../trial/trial-deps.ts';
 import type { Subject } from '../trial/subject.ts';
 import { exitCodeOf, type Trial, type Trials } from '../trial/trials.ts';
 import { otherSettings, type Judge } from './other-settings.ts';

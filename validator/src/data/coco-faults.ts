@@ -1,5 +1,4 @@
-import type { DatasetFault } from './dataset-faults.ts';
-import { naming } from './dataset-faults.ts';
+import { naming, type DatasetFault } from './dataset-fault.ts';
 import { withFiles, type TestData } from './test-data.ts';
 
 type Entry = Record<string, unknown>;

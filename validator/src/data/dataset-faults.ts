@@ -1,19 +1,8 @@
 import { decodeMask, encodeMask } from '@trainyard/plugin-sdk/dataset';
 import { COCO_FAULTS } from './coco-faults.ts';
-import { annotationOf, linesOf, listed, withDatasetFile, withFiles, withList, type TestData } from './test-data.ts';
+import { naming, type DatasetFault } from './dataset-fault.ts';
 
-/** One of the fifteen faults of contract.md §6.3, and what the trainer's answer must hold. */
-export interface DatasetFault {
-  readonly name: string;
-  readonly says: string;
-  /** The file that has to be named, or what stands for it. */
-  readonly names: RegExp;
-  /** Line in that file that should be named as well. */
-  readonly line?: number;
-  /** Cannot be put into one dataset with others. */
-  readonly alone?: true;
-  readonly put: (data: TestData) => TestData;
-}
+import { annotationOf, linesOf, listed, withDatasetFile, withFiles, withList, type TestData } from './test-data.ts';
 
 /** Of the train split; every fault has a picture of its own, so that they do not hide each other. */
 export const PICTURE = {
@@ -38,10 +27,6 @@ export function picture(data: TestData, at: number): string {
   const path = listed(data, 'train')[at];
   if (path === undefined) throw new Error(`the test data has no picture ${at}`);
   return path;
-}
-
-export function naming(path: string): RegExp {
-  return new RegExp(path.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&'));
 }
 
 /** Faults that fit the format of the data. Pure; throws when the data are smaller than the tiny ones. */

@@ -4,7 +4,6 @@ import { decodeMask } from '@trainyard/plugin-sdk/dataset';
 import { boxIou } from '@trainyard/plugin-sdk/metrics';
 import { asRecord, isRecord, parseJson, readOutputText } from '../trial/output-json.ts';
 import { exitCodeOf, exitText, lastWords, type Trial } from '../trial/trials.ts';
-import type { ExportTrial } from './export-trials.ts';
 
 /** Share of pictures that may differ: a score at the very threshold falls on either side. */
 const NEEDED = { fp32: 0.99, fp16: 0.98, int8: 0.8 } as const;
@@ -13,13 +12,17 @@ const LEAST_IOU = 0.9;
 const EQUAL_PIXELS = 0.99;
 const SAME_SCORE = 0.02;
 
+/** How they differ with what was seen, or why they could not be compared. */
+export type ComparedAnswers =
+  { readonly difference: string | null; readonly evidence: string } | { readonly reason: string };
+
 /** Two runs of predict over the same pictures: how the second one differs, or null. */
 export async function compareAnswers(
   task: string,
   own: Trial,
   other: Trial,
   precision: string,
-): Promise<ExportTrial['predicted']> {
+): Promise<ComparedAnswers> {
   for (const [trial, what] of [
     [own, 'the checkpoint'],
     [other, 'the exported model'],

@@ -19,8 +19,9 @@ import type { ExportClaim } from '@trainyard/plugin-sdk';
 import type { AcceptanceTrials } from '../acceptance/acceptance-trials.ts';
 import { writePictures } from '../contract/trial-data.ts';
 import { listed } from '../data/test-data.ts';
-import { compareAnswers } from './compare-answers.ts';
-import { runTrial, type TrialDeps } from '../trial/run-trial.ts';
+import { compareAnswers, type ComparedAnswers } from './compare-answers.ts';
+import { runTrial } from '../trial/run-trial.ts';
+import type { TrialDeps } from '../trial/trial-deps.ts';
 import { exitCodeOf, type Trial } from '../trial/trials.ts';
 
 /** One export claim of one task in one precision, carried out and looked at. Checks read from it; null and empty: not done, and why. */
@@ -37,7 +38,7 @@ export interface ExportTrial {
   readonly check: ExportCheck | null;
   readonly accuracy:
     { readonly checkpoint: number; readonly exported: number; readonly name: string } | { readonly reason: string };
-  readonly predicted: { readonly difference: string | null; readonly evidence: string } | { readonly reason: string };
+  readonly predicted: ComparedAnswers;
   readonly bytes: number;
   readonly seconds: number;
   /** Side of the pictures that the training was asked for; null when it was not. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { entryOf, readCheckpointIndex } from './checkpoint-file.ts';
-import { runTrial, type TrialDeps, type TrialPlan } from './run-trial.ts';
+import { runTrial, type TrialPlan } from './run-trial.ts';
+import type { TrialDeps } from './trial-deps.ts';
 import type { Subject } from './subject.ts';
 import { exitText, wasCutOff, type Trial } from './trials.ts';
 

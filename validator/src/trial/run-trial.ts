@@ -1,6 +1,6 @@
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { canonicalJson, newId, sha256, type AnyEvent, type Verb } from '@trainyard/plugin-sdk';
+import { canonicalJson, newId, sha256, type Verb } from '@trainyard/plugin-sdk';
 import type { JsonObject } from '@trainyard/plugin-sdk/config';
 import type { Backend } from '@trainyard/runner/backends';
 import { runVerb, type LocalJob } from '@trainyard/runner/work';
@@ -10,32 +10,10 @@ import { NetworkWatch } from './observe-network.ts';
 import { SmallDisk } from './small-disk.ts';
 import { readEventFile } from './event-file.ts';
 import type { Subject } from './subject.ts';
+import type { StopWish } from './stop-wish.ts';
+import { TRIAL_LIMITS, type TrialDeps, type TrialLimits } from './trial-deps.ts';
 import { MemoryWatch, Stop } from './watch-trial.ts';
 import type { Trial } from './trials.ts';
-
-/** Seconds that a trial may take before it counts as one that never ends. */
-export interface TrialLimits {
-  readonly describe: number;
-  readonly validate: number;
-  readonly train: number;
-  readonly evaluate: number;
-  /** Wait for the first sign of training before the stop is sent all the same. */
-  readonly signOfTraining: number;
-  readonly grace: number;
-  /** Output, checkpoints, temporary files and log of one trial together. */
-  readonly diskBytes: number;
-}
-
-/** Describe has 10 s by contract, three times that on a busy machine. */
-export const TRIAL_LIMITS: TrialLimits = {
-  describe: 30,
-  validate: 90,
-  train: 180,
-  evaluate: 120,
-  signOfTraining: 60,
-  grace: 30,
-  diskBytes: 512 * 1024 * 1024,
-};
 
 /** The limits for this machine as it is now: a busy one gets more time. */
 export function limitsHere(grace = TRIAL_LIMITS.grace): TrialLimits {
@@ -75,29 +53,11 @@ export interface TrialPlan {
   readonly smallDisk?: number;
 }
 
-export interface StopWish {
-  readonly how: 'stop' | 'kill';
-  /** Asked at every event; true once is enough. */
-  readonly at?: (event: AnyEvent) => boolean;
-  /** A file of this name appears in checkpoints/: no event tells of that. */
-  readonly file?: RegExp;
-  /** Which time it appears; 1 when absent. */
-  readonly after?: number;
-}
-
 /** A step was done: from here a checkpoint can be saved. */
 export const WHEN_TRAINING: StopWish = {
   how: 'stop',
   at: (event) => !('other' in event) && (event.type === 'metric' || event.type === 'checkpoint'),
 };
-
-export interface TrialDeps {
-  readonly backend: Backend;
-  readonly installation: string;
-  readonly root: string;
-  readonly limits: TrialLimits;
-  readonly signal: AbortSignal;
-}
 
 const MOST_STDOUT = 4 * 1024 * 1024;
 const MiB = 1024 * 1024;

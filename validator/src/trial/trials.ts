@@ -3,7 +3,7 @@ import type { Exit } from '@trainyard/runner/backends';
 import type { EventLine } from './event-file.ts';
 import type { OtherSettings } from '../contract/other-settings.ts';
 import type { WrongSetting } from '../contract/wrong-settings.ts';
-import type { DatasetFault } from '../data/dataset-faults.ts';
+import type { DatasetFault } from '../data/dataset-fault.ts';
 import type { TestData } from '../data/test-data.ts';
 import type { Subject } from './subject.ts';
 

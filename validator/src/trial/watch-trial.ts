@@ -2,7 +2,8 @@ import { watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import type { AnyEvent } from '@trainyard/plugin-sdk';
 import { descendantsOf, killBelow, memoryBelow, shimOf } from './process-tree.ts';
-import type { StopWish, TrialDeps } from './run-trial.ts';
+import type { StopWish } from './stop-wish.ts';
+import type { TrialDeps } from './trial-deps.ts';
 
 const WEIGH_EVERY = 500;
 

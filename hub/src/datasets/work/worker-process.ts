@@ -12,13 +12,7 @@ import {
   type Item,
 } from '@trainyard/plugin-sdk/dataset';
 import { drawnLabels } from './drawn-labels.ts';
-import {
-  ITEMS,
-  type ItemRow,
-  type ResultFile,
-  type WorkRequest,
-  type WorkResult,
-} from './work-request.ts';
+import { ITEMS, type ItemRow, type ResultFile, type WorkRequest, type WorkResult } from './work-request.ts';
 
 const HEAD = 256 * 1024;
 const TAIL = 64;

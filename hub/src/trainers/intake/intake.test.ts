@@ -2,15 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { sha256 } from '@trainyard/plugin-sdk';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { iterateTarGz, PACKAGE_LIMITS, writeTarGz } from '@trainyard/plugin-sdk/archive';
 import { collectGarbage } from '../../blobs/collect-garbage.ts';
-import {
-  claimOne,
-  packageOf,
-  passValidation,
-  publishReference,
-  referencePackage,
-} from '../../testing/sample-trainer.ts';
+import { claimOne, packageOf, passValidation, publishReference } from '../../testing/sample-trainer.ts';
 import { testHub, type Caller, type TestHub } from '../../testing/test-hub.ts';
 import { publishReleases } from '../publish/publish-releases.ts';
 import { EVERYBODY } from '../find-release.ts';
