@@ -103,6 +103,10 @@ class Manifest:
             except metadata.PackageNotFoundError:
                 if name == framework.get("name") and name == "python":
                     found[name] = found["python"]
+                    continue
+                # A framework may come in a package of another name, such as a build without windows.
+                for package in metadata.packages_distributions().get(name, [])[:1]:
+                    found[name] = metadata.version(package)
         return {name: version for name, version in found.items() if name and version}
 
     def _families(self) -> list[Json]:

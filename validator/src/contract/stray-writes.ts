@@ -24,8 +24,8 @@ async function walk(folder: string, shown: string, found: Map<string, string>): 
     if (found.size > MOST_FILES) return;
     const path = join(folder, entry.name);
     const name = `${shown}/${entry.name}`;
-    // Compiled files of an environment are written by whoever builds it, also while a trainer runs already.
-    if (entry.name === '__pycache__' && shown.startsWith('environment')) continue;
+    // Compiled files of an environment, and the mark that they are done, are written by whoever builds it, also while a trainer runs already.
+    if (shown.startsWith('environment') && (entry.name === '__pycache__' || entry.name === '.compiled')) continue;
     if (entry.isDirectory()) await walk(path, name, found);
     else if (entry.isFile()) {
       const info = await stat(path).catch(() => null);

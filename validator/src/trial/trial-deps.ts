@@ -21,7 +21,7 @@ export const TRIAL_LIMITS: TrialLimits = {
   evaluate: 120,
   signOfTraining: 60,
   grace: 30,
-  diskBytes: 512 * 1024 * 1024,
+  diskBytes: 4 * 1024 * 1024 * 1024,
 };
 
 export interface TrialDeps {
