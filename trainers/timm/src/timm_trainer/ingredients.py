@@ -88,13 +88,13 @@ def report(run: Run, plan: Plan, made: Ingredients, net: Any, loader: Any, data:
         back |= {"model_ema_decay": made.ema.decay, "model_ema_warmup": made.ema.use_warmup}
     back["drop"] = getattr(net, "drop_rate", plan["drop"])
     drops = [module.drop_prob for module in net.modules() if type(module).__name__ == "DropPath"]
+    # Only the built network tells: no "ignored", which validate would have had to say.
     if run.config.drop_path is not None:
-        if drops:
-            back["drop_path"] = round(max(drops), 6)
-        else:
-            plan.ignore("drop_path", "this architecture has no stochastic depth")
+        back["drop_path"] = round(max(drops), 6) if drops else 0.0
+        if not drops and run.config.drop_path > 0:
+            plan.put("drop_path", 0.0, "create_model.drop_path_rate", "this architecture has no stochastic depth", "overridden")
     if run.config.grad_checkpointing and not _checkpointing(net):
-        plan.ignore("grad_checkpointing", "this architecture has none", False)
+        plan.put("grad_checkpointing", False, None, "this architecture has none", "overridden")
     for key, planned in plan.entries.items():
         value = back.get(key, planned.value) if planned.source != "ignored" else planned.value
         source = planned.source if planned.source == "ignored" or value == planned.value else None
