@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { cacheFolder, digestOf, runs, type Program } from './environments.ts';
@@ -69,8 +69,9 @@ function onnxRuntime(): Engine | { readonly missing: string } {
 export function findOnnxRuntime():
   { readonly include: string; readonly library: string } | { readonly missing: string } {
   const home = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
-  const library = join(home, 'bin', 'napi-v6', process.platform, process.arch, 'libonnxruntime.so.1');
-  if (!existsSync(library))
+  const builds = readdirSync(join(home, 'bin')).map((name) => join(home, 'bin', name, process.platform, process.arch));
+  const library = builds.map((folder) => join(folder, 'libonnxruntime.so.1')).find((file) => existsSync(file));
+  if (library === undefined)
     return { missing: `onnxruntime-node has no library for ${process.platform} ${process.arch}` };
   if (!runs('go', 'version'))
     return { missing: `go is not installed; it fetches onnxruntime_c_api.h (${HEADER_MODULE})` };

@@ -79,7 +79,8 @@ function assertAll(t: TestContext, got: readonly Answer[]): void {
     try {
       const gap = assertSame(one, other, what, ALLOWED);
       const found = other.line.instances?.length ?? other.line.classes?.length ?? 'mask';
-      t.diagnostic(`${what}: ${found} found, ${gap.pixels.toExponential(1)} px, score ${gap.scores.toExponential(1)}`);
+      const [pixels, scores, strays] = [gap.pixels, gap.scores, gap.strays].map((value) => value.toExponential(1));
+      t.diagnostic(`${what}: ${found} found; ${pixels} px, score ${scores}, mask ${strays}`);
     } catch (error) {
       faults.push(`${error instanceof Error ? error.message : String(error)} (${image})`);
     }

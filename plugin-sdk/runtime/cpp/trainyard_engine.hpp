@@ -178,7 +178,7 @@ class ModelEngine : public Engine {
   }
 
  private:
-  // OpenCV's importer knows part of ONNX only: transformers and end-to-end detectors often need ONNX Runtime.
+  // OpenCV's importer knows part of ONNX only: 4.6 reads classifiers, detectors and the rest need ONNX Runtime.
   template <typename Step>
   static void guarded(const Step& step) {
     try {
