@@ -4,7 +4,8 @@
 //   --full      with --trainers: only the proofs, every task; written to docs/proofs.md
 //   --only X    only files whose path contains X
 // Every skip is printed with its reason; under CI=true a skip fails unless that machine cannot run the test at all.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runNodeTests } from './testing/node-tests.ts';
@@ -26,6 +27,8 @@ const WITH_RUNTIMES: readonly string[] = [
   'runner/src/verify/python-check.test.ts',
   'validator/src/lying-trainers.test.ts',
 ];
+
+const REAL_EXPORTS = join(root, 'plugin-sdk/runtime-tests/real-bundles.test.ts');
 
 const { values: flags } = parseArgs({
   options: {
@@ -55,14 +58,22 @@ if (flags.trainers && !flags.full) {
   addTally(total, await runNodeTests({ title: 'with real runtimes', files: runtimeFiles(), concurrency: 1, root }));
   addTally(total, await runTrainerTests({ root, only: flags.only }));
 }
-if (flags.trainers) addTally(total, await proveTrainers({ root, only: flags.only, full: flags.full }));
+if (flags.trainers) {
+  const bundles = mkdtempSync(join(tmpdir(), 'trainyard-bundles-'));
+  addTally(total, await proveTrainers({ root, bundles, only: flags.only, full: flags.full }));
+  // Real exports of those proofs: the same boxes in Node, browser, Python and C++.
+  process.env['TRAINYARD_TEST_BUNDLES'] = bundles;
+  if (readdirSync(bundles).length > 0)
+    addTally(total, await runNodeTests({ title: 'real exports', files: [REAL_EXPORTS], concurrency: 1, root }));
+  rmSync(bundles, { recursive: true });
+}
 
 process.exitCode = finish(total);
 
 function unitFiles(): string[] {
   return workspaces
     .flatMap((folder) => testFilesUnder(folder, true))
-    .filter((file) => !WITH_RUNTIMES.includes(relative(root, file)))
+    .filter((file) => !WITH_RUNTIMES.includes(relative(root, file)) && file !== REAL_EXPORTS)
     .filter(isChosen);
 }
 

@@ -28,6 +28,8 @@ interface Proven {
 
 interface Asked {
   readonly root: string;
+  /** Folder for copies of the exports, for the tests of the runtime wrappers. */
+  readonly bundles: string | null;
   readonly only: string;
   readonly full: boolean;
 }
@@ -44,7 +46,7 @@ function homeOf(root: string): string {
     : join(given, '..', 'proofs');
 }
 
-export async function proveTrainers({ root, only, full }: Asked): Promise<Tally> {
+export async function proveTrainers({ root, bundles, only, full }: Asked): Promise<Tally> {
   const home = homeOf(root);
   mkdirSync(home, { recursive: true });
   const env = { ...process.env, TRAINYARD_HOME: home, OMP_NUM_THREADS: '1' };
@@ -59,7 +61,7 @@ export async function proveTrainers({ root, only, full }: Asked): Promise<Tally>
   const results: Proven[] = [];
   for (const { trainer, task } of wanted) {
     console.log(`\n── proof: ${trainer} ${task}`);
-    const proven = await prove({ root, trainer, task, env });
+    const proven = await prove({ root, trainer, task, env, keep: bundles });
     if (typeof proven === 'string') {
       tally.failed += 1;
       tally.failures.push(`proof ${trainer} ${task}: ${proven}`);
@@ -91,10 +93,13 @@ async function prove(what: {
   trainer: string;
   task: string;
   env: NodeJS.ProcessEnv;
+  /** Folder for copies of the exports. */
+  keep: string | null;
 }): Promise<Proven | string> {
   const folder = folderOf(what.root, what.trainer);
   const began = Date.now();
   const args = [join(what.root, 'validator/src/cli.ts'), folder, '--level', 'L3', '--task', what.task, '--json'];
+  if (what.keep !== null) args.push('--keep', what.keep);
   const child = spawn(process.execPath, args, { env: what.env, stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   child.stdout.on('data', (part: Buffer) => (text += part.toString()));

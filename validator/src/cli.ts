@@ -21,10 +21,10 @@ import { stageOfFinding } from './package-stages.ts';
 import { unmountBelow } from './trial/small-disk.ts';
 import { validatePackage } from './validate.ts';
 
-const USAGE = `Usage: trainyard-validate [folder|tgz] [--level L1|L2|L3] [--task T]… [--json] [--policy local|standard]
+const USAGE = `Usage: trainyard-validate [folder|tgz] [--level L1|L2|L3] [--task T]… [--keep DIR] [--json] [--policy local|standard]
 
 Runs the checks of the hub on a trainer: its folder (packed first) or a packed one. The folder you are in when none is named.
-L1 (the default) is what publishing needs: it keeps the contract. L2 lets it learn, stop and go on; L3 checks every export. Both take minutes per task.
+L1 (the default) is what publishing needs: it keeps the contract. L2 lets it learn, stop and go on; L3 checks every export; --keep copies them. Both take minutes per task.
 Ends with 0 when the package passes, 1 when something blocks it, 2 when it was called wrongly, 3 when something could not be checked here.
 Packages and Python environments are kept in TRAINYARD_HOME (default: .trainyard in this folder).`;
 
@@ -36,6 +36,7 @@ interface Asked {
   readonly policy: string;
   readonly level: 'L1' | 'L2' | 'L3';
   readonly tasks: readonly string[];
+  readonly keep: string | null;
 }
 
 function parseArguments(argv: readonly string[]): Asked | null {
@@ -44,18 +45,20 @@ function parseArguments(argv: readonly string[]): Asked | null {
   let policy = 'local';
   let level = 'L1';
   const tasks: string[] = [];
+  let keep: string | null = null;
   for (let at = 0; at < argv.length; at += 1) {
     const word = argv[at] ?? '';
     if (word === '--json') json = true;
     else if (word === '--policy') policy = argv[(at += 1)] ?? '';
     else if (word === '--level') level = argv[(at += 1)] ?? '';
+    else if (word === '--keep') keep = argv[(at += 1)] ?? '';
     else if (word === '--task') tasks.push(argv[(at += 1)] ?? '');
     else if (word.startsWith('-') || subject !== null) return null;
     else subject = word;
   }
   if (policy !== 'local' && policy !== 'standard') return null;
   if (level !== 'L1' && level !== 'L2' && level !== 'L3') return null;
-  return { subject: subject ?? '.', json, policy, level, tasks };
+  return { subject: subject ?? '.', json, policy, level, tasks, keep };
 }
 
 async function readSubject(path: string): Promise<Uint8Array> {
@@ -86,6 +89,7 @@ async function validate(asked: Asked, signal: AbortSignal): Promise<Report> {
       schemas,
       policy: asked.policy,
       through: asked.level,
+      ...(asked.keep === null ? {} : { keepExports: resolve(asked.keep) }),
       ...(asked.tasks.length === 0 ? {} : { tasks: asked.tasks }),
       ...(asked.level === 'L3' ? { checkers: await readyCheckers(root) } : {}),
       environment: async ({ digest, folder, content }) => {

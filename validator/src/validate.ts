@@ -65,6 +65,8 @@ export interface ValidateOptions {
   readonly limits?: TrialLimits;
   /** Pictures to learn from; those of the contract when absent. Fewer only where the suite itself is tried. */
   readonly pictures?: DataSize;
+  /** Folder that takes a copy of every export that was made, one folder each. */
+  readonly keepExports?: string;
   /** How far to go; L1 when absent. */
   readonly through?: 'L1' | 'L2' | 'L3';
   /** Only these tasks; all of the manifest when absent. */
@@ -206,6 +208,7 @@ class Validation {
       schemas: this.#options.schemas,
       ...(limits === undefined ? {} : { limits }),
       ...(this.#options.pictures === undefined ? {} : { pictures: this.#options.pictures }),
+      ...(this.#options.keepExports === undefined ? {} : { keepExports: this.#options.keepExports }),
       ...(this.#options.tasks === undefined ? {} : { tasks: this.#options.tasks }),
       signal,
       onTrial: (trial) => this.#report(`Tried ${trial.name.replace('-', ': ')}`, 'contract'),

@@ -31,6 +31,8 @@ export interface ContractOptions {
   readonly schemas: SchemaWorkerPool;
   /** Pictures to learn from; those of the contract when absent. Fewer only where the suite itself is tried. */
   readonly pictures?: DataSize;
+  /** Folder that takes a copy of every export that was made. */
+  readonly keepExports?: string;
   readonly signal: AbortSignal;
   readonly onTrial?: (trial: Trial) => void;
 }

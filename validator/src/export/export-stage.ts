@@ -1,3 +1,5 @@
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ClaimProof, Finding, StageResult } from '@trainyard/plugin-sdk';
 import type { Checkers } from '@trainyard/runner/verify';
 import type { AcceptedTask } from '../acceptance/acceptance-stage.ts';
@@ -19,6 +21,15 @@ export interface ExportedTask {
 
 const TOTAL_DISK = 4 * 1024 ** 3;
 
+async function keep(
+  { keepExports, content }: ContractOptions,
+  { trial, task, claim, metadata }: ExportTrial,
+): Promise<void> {
+  if (keepExports === undefined || trial === null || metadata === null) return;
+  const name = `${content.manifest.name.split('/').at(-1)}-${task}-${claim.format}`;
+  await cp(join(trial.jobFolder, 'output', 'export'), join(keepExports, name), { recursive: true, force: true });
+}
+
 /** Every export claim of a task in every precision, one after the other. */
 export async function exportTask(
   options: ContractOptions,
@@ -36,6 +47,7 @@ export async function exportTask(
   const claims: ClaimProof[] = [];
   for (const wish of claimsFor(accepted.trials)) {
     const tried = await tryExport(deps, accepted.trials, wish, options.onTrial ?? (() => undefined));
+    await keep(options, tried);
     const found = await judge(tried);
     findings.push(...found);
     claims.push(claimOf(tried, found));
