@@ -34,7 +34,15 @@ test('every preset fits the schema, and package.json says what the manifest says
   const presets = read('presets.json');
   assert.ok(isObject(schema) && Array.isArray(presets));
   const ids = presets.map((preset) => textAt(preset, 'id'));
-  assert.deepEqual(ids, ['balanced', 'fast-check', 'best-quality', 'small-data', 'edge-device', 'sample']);
+  assert.deepEqual(ids, [
+    'balanced',
+    'fast-check',
+    'best-quality',
+    'small-data',
+    'edge-device',
+    'sample',
+    'proof-classify',
+  ]);
   for (const preset of presets) assert.deepEqual(checkConfig(schema, objectAt(preset, 'values') ?? {}, 'classify'), []);
   const manifest: unknown = parse(readFileSync(join(ROOT, 'trainer.yaml'), 'utf8'));
   for (const key of ['name', 'version', 'license'])

@@ -61,7 +61,7 @@ test('a stop while the data are read ends at once, with nothing to resume from',
 });
 
 test('a small wall limit ends in stopped with reason limit', async () => {
-  const limits = { cpus: 1, memoryBytes: 2 ** 29, shmBytes: 0, maxSeconds: 2 };
+  const limits = { cpus: 1, memoryBytes: 2 ** 29, shmBytes: 0, maxSeconds: 6 };
   const job = new JobFolder({ config: { epochs: 1000, steps_per_second: 20 }, limits });
   writeDigits(job, 3);
   assert.equal((await job.run('train')).code, 75);
