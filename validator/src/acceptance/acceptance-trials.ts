@@ -167,7 +167,8 @@ const WHEN_STARTED: StopWish = { how: 'stop', at: (event) => event.type === 'sta
 /** Inside the write of a checkpoint, and between two of them. */
 function kills(): readonly (readonly [string, StopWish])[] {
   return [
-    ['killed-writing', { how: 'kill', file: /^\.tmp-/, after: 2 }],
+    // The second checkpoint; its index is written the same way and does not count.
+    ['killed-writing', { how: 'kill', file: /^\.tmp-(?!index)/, after: 2 }],
     ['killed-training', { how: 'kill', at: metricCount(5) }],
   ];
 }
