@@ -2,10 +2,12 @@ import { spawn } from 'node:child_process';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findProgram } from '../backends/process/process-command.ts';
+import { listProcesses, treeOf } from '../backends/process/process-tree.ts';
 import { findWall } from '../backends/process/try-wall.ts';
 import { walledTool } from './walled-tool.ts';
 
 const MARK = '.compiled';
+const YIELD_MS = 1000;
 const going = new Map<string, Promise<void>>();
 let queue: Promise<void> = Promise.resolve();
 
@@ -53,13 +55,23 @@ async function compile(root: string, folder: string, python: string): Promise<bo
     ...(setpriv === null ? [] : [setpriv, '--pdeathsig', 'KILL', '--']), // it ends with this process
     ...argv,
   ];
-  const child = spawn(program, args, { cwd: folder, env: { PATH: path }, stdio: 'ignore' });
+  const child = spawn(program, args, { cwd: folder, env: { PATH: path }, stdio: 'ignore', detached: true });
   child.unref();
+  const yielding = setInterval(() => void yieldToOthers(child.pid), YIELD_MS);
+  yielding.unref();
   const ran = await new Promise<boolean>((resolve) => {
     child.on('error', () => resolve(false));
     // A module that no Python of this version can read is left out and makes it say 1.
     child.on('exit', (code) => resolve(code === 0 || code === 1));
   });
+  clearInterval(yielding);
   await rm(tmp, { recursive: true, force: true });
   return ran;
+}
+
+/** A wall is a session of its own, and the kernel shares processors by sessions: within one, niceness says nothing to the others. */
+async function yieldToOthers(pid: number | undefined): Promise<void> {
+  if (pid === undefined) return;
+  for (const { pid: each } of treeOf(pid, await listProcesses()))
+    await writeFile(`/proc/${each}/autogroup`, '19').catch(() => undefined);
 }
