@@ -19,7 +19,7 @@ after(() => rm(root, { recursive: true, force: true }));
 test('heartbeat: half a minute without a usage event is told with its length', () => {
   const at = (seconds: number): string => new Date(Date.UTC(2026, 0, 1, 0, 0, seconds)).toISOString();
   const usage = (seq: number, seconds: number): string =>
-    JSON.stringify({ v: 1, seq, ts: at(seconds), type: 'usage', cpu: 1, rss: 1 });
+    JSON.stringify({ v: 1, seq, ts: at(seconds), type: 'usage', cpuPercent: 1, rssBytes: 1 });
   const lines = (times: readonly number[]) =>
     readEvents(Buffer.from(times.map((seconds, index) => `${usage(index + 1, seconds)}\n`).join('')));
   assert.deepEqual(silences(lines([0, 10, 20, 49])), []);
