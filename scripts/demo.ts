@@ -100,7 +100,7 @@ async function needTrainer(client: HubClient, system: RunningSystem | null, name
     if (items.some((item) => item.name === short)) return true;
     const bundled = (await client.call(listBundled, {})).items.find((item) => item.name === short);
     if (bundled !== undefined && bundled.state !== 'submitted') {
-      if (bundled.state === 'failed' && asked)
+      if (bundled.state === 'failed' && (asked || bundled.releaseId !== null))
         throw new Problem('unavailable', {
           detail: bundled.sentence,
           fix: 'Mend that, then run the demo again; what was downloaded is kept. `npm run demo -- --trainer reference` needs no download.',

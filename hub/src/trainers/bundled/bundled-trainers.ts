@@ -27,6 +27,8 @@ interface Row {
   release: string | null;
   job_state: string | null;
   job_message: string | null;
+  release_state?: string | null;
+  release_reason?: string | null;
 }
 
 function sizeWords(bytes: number): string {
@@ -86,7 +88,8 @@ export async function registerBundled(
 async function readRows(deps: Pick<TrainerDeps, 'db'>, name: string | null): Promise<Row[]> {
   return query<Row>(
     deps.db.pool,
-    `select b.*, j.state as job_state, j.outcome->>'message' as job_message from bundled b left join job j on j.id = b.job where $1::text is null or b.name = $1 order by b.name`,
+    `select b.*, j.state as job_state, j.outcome->>'message' as job_message, r.state as release_state, r.reason as release_reason
+     from bundled b left join job j on j.id = b.job left join release r on r.id = b.release where $1::text is null or b.name = $1 order by b.name`,
     [name],
   );
 }
@@ -112,6 +115,12 @@ export async function listBundled(
       releaseId: row.release,
       progress: null,
     };
+    if (row.release_state === 'rejected' || row.release_state === 'quarantined')
+      return {
+        ...common,
+        state: 'failed',
+        sentence: `It did not pass its checks: ${row.release_reason ?? row.release_state}`,
+      };
     if (row.release !== null) return { ...common, state: 'submitted', sentence: 'Its environment is ready.' };
     if (row.job_state === 'failed' || row.job_state === 'cancelled')
       return { ...common, state: 'failed', sentence: row.job_message ?? 'Its environment could not be built.' };

@@ -15,7 +15,8 @@ def report(trainer: VisionTrainer) -> None:
     run, plan = trainer.job, trainer.parts.plan
     back = {**_optimizer(trainer), **_arguments(trainer), **_data(trainer)}
     if run.config.gradient_checkpointing and not trainer.model.is_activation_checkpointing:
-        plan.ignore("gradient_checkpointing", "this architecture has none", False)
+        # Only the built network tells: no "ignored", which validate would have had to say.
+        plan.put("gradient_checkpointing", False, "this architecture has none", "overridden")
     for key, planned in plan.entries.items():
         value = back.get(key, planned.value) if planned.source != "ignored" else planned.value
         same = planned.source is None or value == planned.value
