@@ -116,5 +116,6 @@ function reportOf(outcome: NonNullable<FakeAttempt['outcome']>): Report {
 }
 
 function withoutTimes(report: Report): unknown {
-  return { ...report, stages: report.stages.map((stage) => ({ ...stage, seconds: 0 })) };
+  const zero = <T extends object>(items: readonly T[] = []) => items.map((item) => ({ ...item, seconds: 0 }));
+  return { ...report, stages: zero(report.stages), tasks: zero(report.tasks) };
 }

@@ -25,6 +25,8 @@ export interface ProcessCommand {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+const ABOVE_QUOTA = 1024 ** 3;
+
 /** Pure: what will be run for a piece of work. */
 export function processCommand(
   work: WorkSpec,
@@ -35,11 +37,11 @@ export function processCommand(
   const fill = (text: string): string => text.replaceAll('{package}', work.packageFolder);
   const [first = '', ...rest] = work.entrypoint.map(fill);
   const argv = [program(first, work, programs), ...rest, work.verb, '--job', work.jobFolder];
-  const most = String(work.limits.diskBytes);
+  const most = String(work.limits.diskBytes + ABOVE_QUOTA);
   const before = [
     ...(programs.nice === null ? [] : [programs.nice, '-n', '5']),
     ...(programs.taskset === null || cores.length === 0 ? [] : [programs.taskset, '-c', cores.join(',')]),
-    // One huge file would be over the quota before anybody looks.
+    // One huge file may grow faster than anybody looks; up to here the patrol sees it and says which limit it was.
     ...(programs.prlimit === null ? [] : [programs.prlimit, `--fsize=${most}`, '--']),
     ...(programs.setpriv === null ? [] : [programs.setpriv, '--no-new-privs', '--']),
   ];
