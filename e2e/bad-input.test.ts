@@ -25,7 +25,7 @@ before(async () => {
   home = await makeHome();
   desk = join(home, 'desk');
   await mkdir(desk);
-  system = await startSystem({ home, port: await freePort() });
+  system = await startSystem({ home, port: await freePort(), bare: true });
   admin = await makeAdmin(system.url, system.setUpToken);
   stranger = await signUp(system.url, 'Mallory');
 });

@@ -14,6 +14,8 @@ export interface StartOptions {
   readonly port: number;
   /** Factor on lease times. */
   readonly leaseScale?: number;
+  /** Trainers run as bare processes, as where no wall can be had. */
+  readonly bare?: true;
 }
 
 /** A whole installation as a child process, just as `npm start` runs it. */
@@ -63,6 +65,7 @@ function spawnStart(options: StartOptions): { child: ChildProcess; output: () =>
       TRAINYARD_LEASE_SCALE: String(options.leaseScale ?? 1),
       // Minutes of work beside every test otherwise.
       TRAINYARD_PROVE: 'off',
+      ...(options.bare === true ? { TRAINYARD_WALL: 'none' } : {}),
       PORT: String(options.port),
     },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -25,7 +25,7 @@ export interface ProcessCommand {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-const ABOVE_QUOTA = 1024 ** 3;
+const ABOVE_QUOTA = 8 * 1024 ** 3;
 
 /** Pure: what will be run for a piece of work. */
 export function processCommand(
