@@ -51,7 +51,7 @@ export async function moodyTrainer(person: Person, folder: string): Promise<stri
     target,
     'config.schema.json',
     '"properties": {',
-    `"properties": { "mood": { "enum": ${JSON.stringify(MOODS)}, "default": "good", "title": "Mood", "x-ui": { "group": "basic", "order": 9 } },`,
+    `"properties": { "mood": { "type": "string", "maxLength": 20, "default": "good", "title": "Mood", "x-ui": { "group": "basic", "order": 9 } },`,
   );
   return target;
 }

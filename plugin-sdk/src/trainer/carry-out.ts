@@ -83,6 +83,8 @@ function secondsSince(begun: number): number {
 async function callVerb(definition: TrainerDefinition, run: Run): Promise<FinalMetrics | void> {
   const { command } = run.job;
   if (command === 'train') {
+    // Also where the trainer never asks for them: weights that are not the announced ones are refused before anything is trained.
+    run.weightsPath();
     requirePictures(run);
     return definition.train(run);
   }
