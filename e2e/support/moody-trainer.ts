@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { editFile, initTrainer } from './packages.ts';
 import type { Person } from './people.ts';
 
-/** What the moody trainer does in a training. */
-export const MOODS = ['good', 'garbage', 'flood', 'contradict', 'silent-exit', 'never-ends'] as const;
+// 'good', 'garbage', 'flood', 'contradict', 'silent-exit' or 'never-ends'; free text in the schema, so that the checks try none of them.
 
 const BEHAVIOUR = `import { appendFileSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
