@@ -12,6 +12,7 @@ import {
   type Visit,
 } from '../support/chromium.ts';
 import { freePort, makeHome, removeHome, startSystem, type StartedSystem } from '../support/start-system.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 // What lies beside the road: bad input, the keyboard, the dark, the pages one meets only once.
 
@@ -118,8 +119,15 @@ test('datasets: the gallery shows the pictures', async () => {
 });
 
 test('every tab of a trainer; Tab reaches the button that starts a run', async () => {
-  await visit('/trainers');
-  await page.getByRole('link', { name: 'Reference classifier' }).first().waitFor();
+  // It is listed once its checks have passed.
+  await waitFor(
+    'the reference trainer in the list',
+    async () => {
+      await visit('/trainers');
+      return (await page.getByRole('link', { name: 'Reference classifier' }).count()) > 0;
+    },
+    60,
+  );
   await page.getByRole('link', { name: 'Reference classifier' }).first().click();
   const shown = {
     Models: page.getByText('One hidden layer'),
