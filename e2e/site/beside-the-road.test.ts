@@ -107,7 +107,14 @@ test('tokens: the text of a new one is shown once', async () => {
 });
 
 test('datasets: the gallery shows the pictures', async () => {
-  await visit('/datasets');
+  await waitFor(
+    'the sample in the list',
+    async () => {
+      await visit('/datasets');
+      return (await page.getByRole('link', { name: 'Handwritten digits' }).count()) > 0;
+    },
+    60,
+  );
   await checkPage();
   await page.getByRole('link', { name: 'Handwritten digits' }).first().click();
   await page.waitForFunction(() => {
