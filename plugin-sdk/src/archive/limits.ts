@@ -36,16 +36,16 @@ export const DATASET_LIMITS: ArchiveLimits = {
   ratioFrom: 64 * MiB,
 };
 
-/** Text files of a package that the index keeps, with the most bytes each may have. */
-export const TEXT_LIMITS: Readonly<Record<string, number>> = {
-  'package.json': 64 * 1024,
-  'trainer.yaml': 64 * 1024,
-  'config.schema.json': 64 * 1024,
-  'presets.json': 64 * 1024,
-  'README.md': 256 * 1024,
-  LICENSE: 256 * 1024,
-  'CHANGELOG.md': 256 * 1024,
-};
+/** Text files of a package that the index keeps, with the most bytes each may have. A map: file names come from strangers, `constructor` among them. */
+export const TEXT_LIMITS: ReadonlyMap<string, number> = new Map([
+  ['package.json', 64 * 1024],
+  ['trainer.yaml', 64 * 1024],
+  ['config.schema.json', 64 * 1024],
+  ['presets.json', 64 * 1024],
+  ['README.md', 256 * 1024],
+  ['LICENSE', 256 * 1024],
+  ['CHANGELOG.md', 256 * 1024],
+]);
 
 /** What every package holds (contract.md §2). */
 export const REQUIRED_FILES = [

@@ -106,7 +106,7 @@ export async function indexWithDigests(
 
 async function indexItem(item: TarItem, texts: Map<string, string>): Promise<TarEntry> {
   const hash = createHash('sha256');
-  const limit = item.kind === 'file' ? TEXT_LIMITS[item.path] : undefined;
+  const limit = item.kind === 'file' ? TEXT_LIMITS.get(item.path) : undefined;
   if (limit !== undefined && item.size > limit) {
     throw archiveFault(
       'archive-too-large',

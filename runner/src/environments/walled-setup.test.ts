@@ -74,7 +74,7 @@ test('packages lie on disk once for all environments, and their bytecode comes l
 test(
   "a setup of the trainer's own sees nothing of this machine, and cannot reach other environments",
   walled,
-  async () => {
+  async (t) => {
     const other = await ensureEnvironment(await requestFor('victim'));
     assert.ok(other?.python !== undefined);
     const victim = join(other.python, '..', '..');
@@ -94,12 +94,21 @@ attempt('reads another environment', lambda: os.listdir(${JSON.stringify(victim)
 attempt('reads the shared cache', lambda: os.listdir(${JSON.stringify(join(folder, 'root', 'uv-cache'))}))
 os.makedirs(${JSON.stringify(join(folder, 'root', 'envs', 'planted'))}, exist_ok=True) # in its own /tmp
 attempt('changes its package', lambda: open('planted', 'w'))
+if 'secret' in repr(os.environ): worked.append('reads the password of an index')
 attempt('reads the home', lambda: os.listdir(os.path.expanduser('~root')) and os.listdir('/root/.ssh'))
 open(os.path.join(os.environ['VIRTUAL_ENV'], 'worked'), 'w').write(repr(worked))
 os.execvp('uv', ['uv', 'pip', 'sync', '--require-hashes', 'requirements.lock'])
 `;
     const request = await requestFor('hostile', ['python', 'setup.py']);
     await writeFile(join(request.packageFolder, 'setup.py'), program);
+    // As npm sets it, and as an operator may: folders with an @, and an index with a password.
+    const path = process.env['PATH'] ?? '';
+    process.env['PATH'] = `${path}:/somewhere/node_modules/@npmcli/run-script/lib`;
+    process.env['UV_EXTRA_INDEX_URL'] = 'https://somebody:secret@index.invalid/simple';
+    t.after(() => {
+      process.env['PATH'] = path;
+      delete process.env['UV_EXTRA_INDEX_URL'];
+    });
     const built = await ensureEnvironment(request);
     assert.ok(built?.python !== undefined);
     assert.equal(await readFile(join(built.python, '..', '..', 'worked'), 'utf8'), '[]');

@@ -10,6 +10,8 @@ const NETWORK_FILES = ['resolv.conf', 'hosts', 'ssl', 'ca-certificates', 'pki'];
 const SETTINGS = ['.config/uv', '.config/pip', '.pip', '.netrc'];
 const SETTINGS_IN_ETC = ['pip.conf', 'uv'];
 const NAMES_A_FILE = /^(ssl_cert_file|ssl_cert_dir|requests_ca_bundle|pip_cert|(uv|pip)_find_links)$/i;
+/** An address with a user and a password. A bare `@` also stands in paths: npm puts its own folders on PATH. */
+const HOLDS_CREDENTIALS = /(^|:\/\/)[^/\s]+@/;
 const NAMES_SETTINGS = /^(uv|pip)_config_file$/i;
 
 export interface WalledTool {
@@ -40,7 +42,9 @@ export async function walledTool(wall: Wall, tool: WalledTool): Promise<readonly
   if (tool.network) delete etc['nsswitch.conf']; // names are to be asked for
   const home = tool.settings ? (process.env['HOME'] ?? '/tmp') : '/tmp';
   const settings = tool.settings ? SETTINGS.map((name) => join(home, name)) : [];
-  const environment = Object.entries(tool.environment).filter(([, value]) => tool.settings || !value.includes('@'));
+  const environment = Object.entries(tool.environment).filter(
+    ([, value]) => tool.settings || !HOLDS_CREDENTIALS.test(value),
+  );
   const isNamed = (name: string): boolean => NAMES_A_FILE.test(name) || (tool.settings && NAMES_SETTINGS.test(name));
   const named = environment.filter(([name, value]) => isNamed(name) && isAbsolute(value));
   return wallCommand(wall, {
