@@ -35,7 +35,7 @@ export async function installSteps(
     PIP_DISABLE_PIP_VERSION_CHECK: '1',
     NO_COLOR: '1',
     // A source distribution would run its build.
-    ...(wall !== null && plan.kind === 'wheels' ? { UV_NO_BUILD: '1' } : {}),
+    ...(wall !== null && plan.kind === 'wheels' ? { UV_NO_BUILD: '1', PIP_ONLY_BINARY: ':all:' } : {}),
   };
   const create =
     uv === null ? [python.path, '-m', 'venv', folder] : [uv, 'venv', '--no-project', '--python', python.path, folder];

@@ -13,11 +13,11 @@ import {
   describeEnvironment,
   ensureEnvironment,
   EnvironmentError,
-  readyPackages,
   type EnvironmentProgress,
   type EnvironmentRequest,
 } from './python-environment.ts';
 import { findPythons, fitsPython } from './pythons.ts';
+import { readyPackages } from './ready-packages.ts';
 
 /** One small pure package, as it lies on the public index. */
 const LOCK = `six==1.17.0 \\
@@ -178,7 +178,19 @@ test('a release without Python needs none; a missing Python names those that are
 
 test('lock files are counted, ranges are read', () => {
   const text = `# by uv\n--index-url https://pypi.org/simple\na==1 ; sys_platform == 'win32' \\\n  --hash=sha256:aa\n    # via b\nb[x]==2.0 --hash=sha256:bb\n`;
-  assert.deepEqual(readLockFile(text), { count: 2, names: ['a', 'b'], unpinned: null });
+  const read = readLockFile(text);
+  assert.deepEqual(read, { count: 2, names: ['a', 'b'], unpinned: null, isSelfContained: false });
+  const loose = [
+    '-r more.txt',
+    '--find-links wheels',
+    './a.whl --hash=sha256:aa',
+    'a @ file:///a.whl --hash=sha256:aa',
+  ];
+  for (const line of loose) assert.equal(readLockFile(`${LOCK}${line}\n`).isSelfContained, false, line);
+  assert.equal(
+    readLockFile(`# see https://example.org/a\n${LOCK}    # via -r requirements.in\n`).isSelfContained,
+    true,
+  );
   const fits = [
     ['3.11.7', '>=3.10', true],
     ['3.11.7', '>=3.10,<3.13', true],

@@ -1,14 +1,15 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256 } from '@trainyard/plugin-sdk';
 import { withExclusiveLock } from '../backends/process/exclusive-lock.ts';
 import { BuildProgress, type EnvironmentProgress } from './build-progress.ts';
 import { compileLater } from './compile-bytecode.ts';
 import { EnvironmentError, explainFailure } from './environment-error.ts';
+import { environmentKey } from './environment-key.ts';
 import type { EnvironmentRequest } from './environment-request.ts';
 import { installSteps, removeScratch } from './install-steps.ts';
 import { readLockFile } from './lock-file.ts';
 import { defaultPython, findPythons, fitsPython, type Python } from './pythons.ts';
+import { isComplete, markComplete, markReady } from './ready-packages.ts';
 import { runTool } from './run-tool.ts';
 
 export { EnvironmentError } from './environment-error.ts';
@@ -62,7 +63,7 @@ export async function describeEnvironment(request: EnvironmentRequest): Promise<
     const problem = `${request.release} needs Python ${request.requiresPython}; ${list}.`;
     return { needed: true, ready: false, folder: null, python, packages, expectedBytes, problem };
   }
-  const folder = join(request.root, 'envs', keyOf(request, lock ?? '', python));
+  const folder = join(request.root, 'envs', environmentKey(request, lock, python));
   return { needed: true, ready: await isComplete(folder), folder, python, packages, expectedBytes, problem: null };
 }
 
@@ -111,17 +112,9 @@ export async function ensureEnvironment(
       },
     );
   }
+  await markReady(request.root, folder, request.packageDigest);
   compileLater(request.root, folder, python.path);
   return { python: join(folder, 'bin', 'python'), path: [join(folder, 'bin')] };
-}
-
-/** Digests of the packages whose environment is ready below a root. */
-export async function readyPackages(root: string): Promise<readonly string[]> {
-  const names = await readdir(join(root, 'envs')).catch(() => []);
-  const marks = await Promise.all(
-    names.map((name) => readFile(join(root, 'envs', name, '.complete'), 'utf8').catch(() => null)),
-  );
-  return [...new Set(marks.filter((mark) => mark !== null).map((mark) => mark.split('\n')[0] ?? ''))];
 }
 
 async function build(
@@ -161,7 +154,7 @@ async function build(
     await progress.end(ok);
     await removeScratch(folder);
   }
-  await writeFile(join(folder, '.complete'), `${request.packageDigest}\n`, { flush: true });
+  await markComplete(folder, request.packageDigest);
 }
 
 /** The machine's own python3 where it fits: the newest one often lacks ready-made packages. */
@@ -169,18 +162,4 @@ async function choosePython(range: string): Promise<Python | null> {
   const own = await defaultPython();
   if (own !== null && fitsPython(own.version, range)) return own;
   return (await findPythons()).find((python) => fitsPython(python.version, range)) ?? null;
-}
-
-function keyOf(request: EnvironmentRequest, lock: string, python: Python): string {
-  const setup = JSON.stringify(request.setup ?? null);
-  const platform = `${process.platform}-${process.arch}`;
-  const parts = [request.packageDigest, setup, sha256(lock), python.version, platform];
-  return sha256(parts.join('\n')).slice('sha256:'.length);
-}
-
-async function isComplete(folder: string): Promise<boolean> {
-  return readFile(join(folder, '.complete')).then(
-    () => true,
-    () => false,
-  );
 }

@@ -26,10 +26,10 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function requestFor(name: string, setup?: readonly string[]): Promise<EnvironmentRequest> {
+async function requestFor(name: string, setup?: readonly string[], lock = LOCK): Promise<EnvironmentRequest> {
   const packageFolder = join(folder, name);
   await mkdir(packageFolder, { recursive: true });
-  await writeFile(join(packageFolder, 'requirements.lock'), LOCK);
+  await writeFile(join(packageFolder, 'requirements.lock'), lock);
   const release = { root: join(folder, 'root'), release: `@test/${name}@1.0.0`, packageDigest: `sha256:${name}` };
   return { ...release, packageFolder, requiresPython: '>=3.10', ...(setup === undefined ? {} : { setup }) };
 }
@@ -51,8 +51,11 @@ test('only locked wheels unpacked by our own installer count as no code of the t
 });
 
 test('packages lie on disk once for all environments, and their bytecode comes later', walled, async () => {
-  const [one, two] = await Promise.all(['one', 'two'].map(async (name) => ensureEnvironment(await requestFor(name))));
+  const [one, two] = await Promise.all(
+    ['one', 'two'].map(async (name) => ensureEnvironment(await requestFor(name, undefined, `# ${name}\n${LOCK}`))),
+  );
   assert.ok(one?.python !== undefined && two?.python !== undefined);
+  assert.notEqual(one.python, two.python, 'other locks, other environments');
   const library = (python: string) => join(python, '..', '..', 'lib');
   const sixOf = async (python: string) => {
     const [name = ''] = await readdir(library(python));

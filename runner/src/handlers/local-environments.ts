@@ -1,5 +1,6 @@
 import type { EnvironmentProgress as BuildProgress } from '../environments/python-environment.ts';
-import { EnvironmentError, ensureEnvironment, readyPackages } from '../environments/python-environment.ts';
+import { EnvironmentError, ensureEnvironment } from '../environments/python-environment.ts';
+import { readyPackages } from '../environments/ready-packages.ts';
 import { EnvironmentFailed, type EnvironmentStore } from './environment-store.ts';
 
 /** Where each phase of a build begins and ends, as parts of the whole. */
