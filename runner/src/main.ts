@@ -11,6 +11,7 @@ import { openEnvironments } from './handlers/local-environments.ts';
 import { prepareHandler } from './handlers/prepare.ts';
 import { runVerbHandler } from './handlers/run-verb.ts';
 import { exportVerifier } from './handlers/verify-export.ts';
+import { walledOnly } from './handlers/walled-only.ts';
 import { readIdentity } from './runner-identity.ts';
 import { executionName } from '@trainyard/plugin-sdk';
 import { openDatasetStore } from './work/dataset-store.ts';
@@ -22,6 +23,7 @@ export { EnvironmentFailed, type EnvironmentStore } from './handlers/environment
 export { openEnvironments } from './handlers/local-environments.ts';
 export { packageDownload } from './handlers/open-inputs.ts';
 export { outcomeOfPreparing } from './handlers/preparing-failure.ts';
+export { walledOnly } from './handlers/walled-only.ts';
 export { readIdentity } from './runner-identity.ts';
 
 /** Runs until the signal fires; trainers go on and are taken up at the next start. */
@@ -69,7 +71,7 @@ async function runAt(home: string, config: RunnerConfig, signal: AbortSignal, lo
         evaluate: runVerb,
         predict: runVerb,
         export: runVerb,
-        prepare: prepareHandler({ packages, environments }),
+        prepare: walledOnly(backend, prepareHandler({ packages, environments })),
       },
       records,
     },

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SchemaWorkerPool } from '@trainyard/plugin-sdk/config';
 import { HubClient } from '@trainyard/plugin-sdk/client';
-import { openEnvironments, readConfig, readIdentity, type RunnerConfig } from '@trainyard/runner';
+import { openEnvironments, readConfig, readIdentity, walledOnly, type RunnerConfig } from '@trainyard/runner';
 import { hubPortOver, runAgent, SYSTEM_CLOCK, type Log } from '@trainyard/runner/agent';
 import { loadBackend, type Backend } from '@trainyard/runner/backends';
 import { openPackageStore } from '@trainyard/runner/work';
@@ -25,7 +25,7 @@ export async function startValidator(config: ValidatorConfig, signal: AbortSigna
   const environments = openEnvironments(join(home, 'environments'));
   const schemas = new SchemaWorkerPool({ workers: 1 });
   const hub = hubPortOver(new HubClient({ url: config.hubUrl, token: config.token }));
-  const handler = validateHandler({
+  const validate = validateHandler({
     backend,
     installation,
     packages: openPackageStore(join(home, 'packages')),
@@ -34,6 +34,7 @@ export async function startValidator(config: ValidatorConfig, signal: AbortSigna
     home: own,
     environmentsRoot: join(home, 'environments'),
   });
+  const handler = walledOnly(backend, validate);
   log.info({ agent, hub: config.hubUrl, slots: config.slots }, 'the validator is ready');
   try {
     await runAgent(

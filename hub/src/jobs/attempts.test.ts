@@ -56,7 +56,7 @@ async function claim(agent: string, kinds: string[], slots: number, offers: read
     as: await hub.agentKey(agent),
     json: { agent, kinds, offers, slots, waitSeconds: 0, ready: [] },
   });
-  return answer.json<{ attempts: { id: string; job: string }[] }>().attempts;
+  return answer.json<{ attempts: { id: string; job: string; fence: number; needsWall: boolean }[] }>().attempts;
 }
 
 test('agents that claim at once never get the same job', async () => {
@@ -157,6 +157,16 @@ test('what waits for approval is given to a runner with a wall, and to no other;
     given.map(({ job }) => job),
     [held.job, other.job],
   );
+  assert.deepEqual(new Set(given.map(({ needsWall }) => needsWall)), new Set([true]));
+
+  // Started again without its wall, the runner gives it back: it waits as before and costs no try.
+  const [first] = given;
+  const outcome = { state: 'stopped', cause: 'preempted' };
+  assert.equal((await post(`attempts/${first?.id}/finish`, { fence: first?.fence, outcome }, 'walled')).status, 204);
+  assert.equal((await claim('walled', ['evaluate'], 2, [offer('none')])).length, 0);
+  await inTransaction(hub.deps.db, (tx) => releaseHold(tx, [held.subject], 'approval'));
+  const [again] = await claim('walled', ['evaluate'], 2, [offer('none')]);
+  assert.deepEqual([again?.job, again?.needsWall], [held.job, false]);
 });
 
 test('a stop of a running job arrives in the stream of signals and with the renewal', async () => {

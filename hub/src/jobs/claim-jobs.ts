@@ -133,6 +133,7 @@ async function claimOnce(deps: ClaimDeps, input: ClaimInput): Promise<ClaimedAtt
         number: row.number,
         fence: Number(row.fence),
         spec: row.spec,
+        needsWall: row.hold === 'approval',
         execution: null,
         resume,
         ...inputsOf(deps, row.spec, resume),

@@ -28,6 +28,8 @@ export const ClaimedAttempt = Type.Object({
   number: Type.Integer({ minimum: 1 }),
   fence: Fence,
   spec: JobSpec,
+  /** Given only because all this agent offers is behind a wall. An agent that has none any more gives it back instead of starting it. */
+  needsWall: Type.Boolean(),
   /** Set when another agent began it and this one takes over: look for the execution, never start it again. */
   execution: MaybeText,
   /** Newest complete resumable checkpoint of earlier attempts and jobs of the run. */

@@ -13,6 +13,7 @@ import { buildWorkSpec } from '../work/work-spec.ts';
 import type { EnvironmentStore } from './environment-store.ts';
 import { openInput, packageDownload, snapshotDownload } from './open-inputs.ts';
 import { outcomeOfPreparing } from './preparing-failure.ts';
+import { refuseWithoutWall } from './walled-only.ts';
 
 /** Compares an export with what the trainer's own framework gave. `failure` is null when it agrees or cannot be judged here. */
 export type VerifyExport = (
@@ -51,6 +52,9 @@ export function runVerbHandler(deps: RunVerbDeps): Handler {
     // A folder that nobody began is completed by `start`, which adopts it.
     let handle = found?.executionId === null && work.execution === null ? undefined : found;
     if (handle === undefined) {
+      if (found !== undefined) work.whenOver(() => deps.backend.remove(found));
+      const refused = await refuseWithoutWall(work, deps.backend);
+      if (refused !== null) return refused;
       const started = await prepareAndStart(deps, work, spec, jobFolder);
       if ('state' in started) return started;
       handle = started;

@@ -9,6 +9,8 @@ export interface FakeJob {
   /** Bytes by hex digest that the attempt may download. */
   readonly inputs?: ReadonlyMap<string, Uint8Array>;
   readonly snapshot?: Uint8Array;
+  /** It waits for an approval, and the agent that claimed it said that it has a wall. */
+  readonly needsWall?: boolean;
 }
 
 export interface FakeArtifact {

@@ -189,6 +189,7 @@ export class FakeHub {
       number: attempt.number,
       fence: attempt.fence,
       spec: work.spec,
+      needsWall: work.needsWall ?? false,
       execution: attempt.execution,
       resume: work.resume ?? null,
       inputs,
