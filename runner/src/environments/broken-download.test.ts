@@ -116,6 +116,8 @@ test(
     const sized = told.filter(({ totalBytes }) => totalBytes !== undefined);
     assert.ok(sized.length > 0, told.map(({ sentence }) => sentence).join('\n'));
     assert.ok(sized.every(({ totalBytes = 0 }) => totalBytes <= 14_500_000 && totalBytes >= 1_900_000));
+    const underWay = new Set(sized.map(({ bytes = 0 }) => bytes).filter((bytes) => bytes > SIZES.small * 1.1));
+    assert.ok(underWay.size >= 3, `the big one moves while it comes: ${[...underWay].join(' ')}`);
     assert.ok(
       sized.some(({ secondsLeft }) => secondsLeft !== undefined),
       sized.map(({ sentence }) => sentence).join('\n'),

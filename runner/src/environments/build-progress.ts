@@ -1,6 +1,8 @@
-import { lstat, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { archiveSize } from './archive-size.ts';
 import { describe, DownloadSize, type Estimate } from './download-size.ts';
+import { writtenBytes } from './written-bytes.ts';
 
 export interface EnvironmentProgress {
   readonly phase: 'resolve' | 'download' | 'install';
@@ -21,7 +23,8 @@ const POLL_MS = 500;
 
 /**
  * Progress of an installer, from what it leaves on disk: its lines change between versions, packages in folders do not. Its lines only tell the
- * phase and how many packages really apply here.
+ * phase, sizes and how many packages really apply here. Big packages have tens of thousands of files, and this looks twice a second: it lists two
+ * folders and asks the kernel how much was written, and never walks through files.
  */
 export class BuildProgress {
   readonly #cache: string;
@@ -32,6 +35,7 @@ export class BuildProgress {
   #before: ReadonlySet<string> = new Set();
   #phase: EnvironmentProgress['phase'] = 'resolve';
   #total: number;
+  #installer: number | null = null;
   #last = '';
   #timer: NodeJS.Timeout | null = null;
   #looking: Promise<void> = Promise.resolve();
@@ -51,6 +55,11 @@ export class BuildProgress {
       this.#looking = this.#looking.then(() => this.#look());
     }, POLL_MS);
     this.#timer.unref();
+  }
+
+  /** Whose writing counts from now on. */
+  installer(pid: number): void {
+    this.#installer = pid;
   }
 
   line(text: string): void {
@@ -76,24 +85,19 @@ export class BuildProgress {
     if (this.#phase !== 'download') return this.#tell(installed, undefined);
     const fresh = (await this.#archives()).filter((path) => !this.#before.has(path));
     let unpacked = 0;
-    let growingBytes = 0;
     for (const path of fresh) {
-      const growing = path.includes('/.tmp');
-      const size = (growing ? undefined : this.#sizes.get(path)) ?? (await folderBytes(path));
-      if (!growing) this.#sizes.set(path, size);
-      if (growing) growingBytes += size;
-      else unpacked += size;
+      const size = this.#sizes.get(path) ?? (await archiveSize(path));
+      this.#sizes.set(path, size);
+      unpacked += size;
     }
-    const packages = fresh.filter((path) => !path.includes('/.tmp')).length;
-    this.#tell(packages, this.#download.estimate(unpacked, growingBytes));
+    const written = this.#installer === null ? null : await writtenBytes(this.#installer);
+    this.#tell(fresh.length, this.#download.estimate(unpacked, written ?? unpacked));
   }
 
-  /** Unpacked packages in the cache, and those being unpacked. */
+  /** Unpacked packages in the cache. */
   async #archives(): Promise<readonly string[]> {
     const store = join(this.#cache, 'archive-v0');
-    const done = (await readdir(store).catch(() => [])).map((name) => join(store, name));
-    const growing = (await readdir(this.#cache).catch(() => [])).filter((name) => name.startsWith('.tmp'));
-    return [...done, ...growing.map((name) => join(this.#cache, name))];
+    return (await readdir(store).catch(() => [])).map((name) => join(store, name));
   }
 
   async #installed(): Promise<number> {
@@ -114,14 +118,4 @@ export class BuildProgress {
     this.#last = sentence;
     this.#report({ phase: this.#phase, done: shown, total: this.#total, sentence, ...size });
   }
-}
-
-async function folderBytes(folder: string): Promise<number> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  let sum = 0;
-  for (const entry of entries) {
-    const path = join(folder, entry.name);
-    sum += entry.isDirectory() ? await folderBytes(path) : ((await lstat(path).catch(() => null))?.size ?? 0);
-  }
-  return sum;
 }

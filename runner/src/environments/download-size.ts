@@ -37,12 +37,13 @@ export class DownloadSize {
     if (ended !== null) this.#done.add(ended[1] ?? '');
   }
 
-  /** `unpacked`: finished packages on disk; `growing`: those under way. */
-  estimate(unpacked: number, growing: number): Estimate {
+  /** `unpacked`: finished packages on disk, 0 where they cannot be seen; `written`: all that was written, those under way included. */
+  estimate(unpacked: number, written: number): Estimate {
     const total = sum([...this.#sizes.values()]);
-    if (total === 0 || this.#since === null) return { bytes: unpacked + growing };
+    if (total === 0 || this.#since === null) return { bytes: Math.max(unpacked, written) };
     const done = sum([...this.#sizes].filter(([name]) => this.#done.has(name)).map(([, size]) => size));
     const ratio = done > 0 && unpacked > done ? done / unpacked : USUAL_RATIO;
+    const growing = Math.max(0, written - Math.max(unpacked, done / ratio));
     const bytes = Math.min(total, done + Math.min(growing * ratio, (total - done) * 0.99));
     const fraction = bytes / total;
     const seconds = this.#now() - this.#since;

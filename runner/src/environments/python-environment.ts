@@ -144,6 +144,7 @@ async function build(
         cwd: request.packageFolder,
         environment: step.environment,
         ...(step.walled === undefined ? {} : { walled: step.walled }),
+        onStart: (pid) => progress.installer(pid),
         onLine: (line) => progress.line(line),
         ...(signal === undefined ? {} : { signal }),
       });

@@ -15,6 +15,7 @@ export interface ToolRun {
   readonly environment: Readonly<Record<string, string>>;
   /** Behind a wall: what it sees besides. Absent: no wall. */
   readonly walled?: { readonly wall: Wall } & Omit<WalledTool, 'argv' | 'cwd' | 'environment'>;
+  readonly onStart?: (pid: number) => void;
   readonly onLine: (line: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -44,6 +45,7 @@ export async function runTool(run: ToolRun): Promise<{ ok: boolean; lines: reado
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true, // a group of its own, so that an abort reaches builds it started
   });
+  if (child.pid !== undefined) run.onStart?.(child.pid);
   const abort = (): void => {
     if (child.pid === undefined) return;
     try {
