@@ -75,6 +75,24 @@ class Training(Scene):
         code, events, _ = self.run_verb("evaluate", checkpoint={"path": "input/checkpoint", "sha256": ""})
         self.assertEqual((code, events[-1]["code"]), (66, "input.checkpoint_incompatible"))
 
+    def test_weights_that_nobody_loads_are_told_once(self) -> None:
+        folder = self.root / "input/weights/mine"
+        folder.mkdir(parents=True)
+        (folder / "model.bin").write_bytes(b"weights")
+        weights = {"id": "mine", "path": "input/weights/mine", "sha256": folder_digest(list_files(folder))}
+        code, events, _ = self.run_verb("train", weights=weights)
+        self.assertEqual(code, 0, self.stderr)
+        told = [event for event in events if event.get("code") == "x-weights-unused"]
+        self.assertEqual(len(told), 1)
+        self.assertIn("The weights mine were given, but the trainer did not load them", told[0]["message"])
+        val = next(event["seq"] for event in events if event["type"] == "metric" and event["split"] == "val")
+        self.assertLess(told[0]["seq"], val, "told at the first step")
+        last = self.index()["history"][-1]
+        resume = {"checkpoint": last["path"], "step": last["step"]}
+        code, events, _ = self.run_verb("train", weights=weights, config={"epochs": 9}, attempt=2, resume=resume)
+        self.assertEqual(code, 0, self.stderr)
+        self.assertNotIn("x-weights-unused", [event.get("code") for event in events])
+
     def test_stop_before_anything_is_saved(self) -> None:
         self.job("train", config={"pause": 5})
         process = self.start("train")

@@ -186,7 +186,9 @@ class Refusals(Echo):
         (self.job_root / "input/weights/coco/model.pt").write_bytes(b"x")
         self.refused(66, "input.digest_mismatch", "the weights coco are not what was asked for", weights=weights)
         weights["sha256"] = digest_of(self.job_root / "input/weights/coco/model.pt")
-        self.assertEqual(self.verb("train", weights=weights)[0], 0, self.stderr)
+        code, events = self.verb("train", weights=weights)
+        self.assertEqual(code, 0, self.stderr)
+        self.assertNotIn("x-weights-unused", [event.get("code") for event in events], "echo asks for them")
 
     def test_checkpoints_of_others(self) -> None:
         self.make("yolo-detect@1")

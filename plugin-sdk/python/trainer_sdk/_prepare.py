@@ -54,7 +54,7 @@ def prepare(job: Job, manifest: Manifest, handlers: Handlers, events: EventWrite
         _check_resume(job, store, manifest)
     run = Run(job, manifest, model, config, events, stop, store, dataset, origin, folder, options)
     if job.command == "train":
-        run.weights_path()
+        run.check_weights()
     return run
 
 

@@ -28,6 +28,7 @@ from ._manifest import Manifest
 from ._rng import restore_rng, rng_state
 from ._state import load_state, save_state
 from ._stop import StopFlag
+from ._weights import InitialWeights
 
 _ORIGIN = "trainyard.json"
 _MEDIA = {".png": "image/png", ".svg": "image/svg+xml", ".csv": "text/csv", ".json": "application/json"}
@@ -72,6 +73,7 @@ class Run(Inference):
         self._effective: dict[str, dict[str, Any]] = {}
         self._scores: dict[str, float] = {}
         self._began: tuple[float, float] | None = None
+        self._weights = InitialWeights(job)
         metric = config.get("eval_metric") or manifest.primary(job.task)[0]
         self.eval_metric = str(metric)
         self.direction = manifest.direction(self.eval_metric)
@@ -91,24 +93,19 @@ class Run(Inference):
         return exported_graph(self.job)
 
     def weights_path(self) -> Path | None:
-        """Initial weights, checked by digest; None = random or bundled in the image."""
-        return self._weights
+        """Initial weights, checked by digest; None = random or bundled in the image. Ask before the first step."""
+        return self._weights.ask()
 
-    @cached_property
-    def _weights(self) -> Path | None:
-        entry = self.job.weights
-        if not entry or not entry.get("path"):
-            return None
-        path = self.job.path(str(entry["path"]))
-        if not path.exists():
-            raise InputError(f"the weights {entry.get('id')} are missing", "Choose other weights or none.", "input.weights_missing")
-        wanted = str(entry.get("sha256") or "").removeprefix("sha256:")
-        inside = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-        if wanted and digest_of(path) != wanted and not (len(inside) == 1 and file_digest(inside[0]) == wanted):
-            raise InputError(
-                f"the weights {entry.get('id')} are not what was asked for", "The file differs from its digest.", "input.digest_mismatch"
-            )
-        return inside[0] if len(inside) == 1 else path
+    def check_weights(self) -> None:
+        """Refuses weights that are missing or not the announced ones, also where the trainer never asks for them."""
+        _ = self._weights.path
+
+    def warn_unused_weights(self) -> None:
+        """Once, when steps are done and the trainer has not asked for the weights it was given."""
+        unused = self._weights.unused()
+        if unused is not None:
+            text = f"The weights {unused} were given, but the trainer did not load them: it does not start from them."
+            self.warn("x-weights-unused", text, "Choose no weights, or a trainer that calls run.weights_path() before its first step.")
 
     @cached_property
     def checkpoint_digest(self) -> str | None:
@@ -169,6 +166,8 @@ class Run(Inference):
             self.step = max(self.step, step)
         elif split == "train":
             self.step += 1
+        if split == "train":
+            self.warn_unused_weights()
         if split == "val":
             self._scores = {name: float(value) for name, value in values.items()}
         self.events.metric(split, self.step, epoch if epoch is not None else self.epoch, values)

@@ -63,6 +63,7 @@ def _look(run: Run, function: Handler, command: str) -> dict[str, float | None]:
 def _train(run: Run, function: Handler, evaluate: Handler | None) -> Result:
     with run.phase("train"):
         function(run)
+    run.warn_unused_weights()
     run.stop.settle()
     run.on_stop(lambda: None)
     run.write_effective(complete=True)

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ended, JobFolder, writeDigits } from '../../reference-trainer/job-folder.ts';
+import { digestFolder } from '../trainer/stored-files.ts';
 
 const TEMPLATE = fileURLToPath(new URL('../../templates/node', import.meta.url));
 const SDK = fileURLToPath(new URL('../trainer', import.meta.url));
@@ -23,14 +24,21 @@ test('what init writes from the Node template learns, stops, resumes, evaluates 
   const program = join(folder, 'src/main.ts');
   const job = new JobFolder({ model: 'softmax', trainer: '@me/first@0.1.0', config: { epochs: 60 } }, program);
   writeDigits(job, 2);
-  const child = job.start('train');
+  // The template starts from nothing: somebody who gives it weights is told.
+  job.write('input/weights/mine/model.safetensors', 'weights');
+  const { sha256 } = digestFolder(job.file('input/weights/mine'));
+  const child = job.start('train', { weights: { id: 'mine', path: 'input/weights/mine', sha256 } });
   await job.waitFor((event) => event.type === 'checkpoint');
   child.kill('SIGTERM');
   assert.equal((await ended(child)).code, 75);
   const saved = job.events().findLast((event) => event.type === 'checkpoint');
   assert.ok(saved !== undefined);
+  const unused = job.events().filter((event) => event.type === 'warning' && event.code === 'x-weights-unused');
+  assert.equal(unused.length, 1);
+  assert.match(JSON.stringify(unused), /The weights mine were given, but the trainer did not load them/);
   const resumed = await job.run('train', { attempt: 2, resume: { checkpoint: saved.path, step: saved.step } });
   assert.equal(resumed.code, 0, resumed.stderr);
+  assert.ok(!job.events().some((event) => event.type === 'warning'), 'it goes on from its checkpoint');
   const finished = job.events().at(-1);
   assert.ok(finished?.type === 'finished' && (finished.metrics['top1'] ?? 0) > 0.85, JSON.stringify(finished));
   const best = job.events().findLast((event) => event.type === 'checkpoint' && event.kinds.includes('last'));

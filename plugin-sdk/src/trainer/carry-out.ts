@@ -8,6 +8,7 @@ import { EffectiveConfig } from './effective-config.ts';
 import { DatasetError, StopRequest, TrainerError, Unsupported } from './errors.ts';
 import type { EventWriter } from './event-writer.ts';
 import { decidingMetric, exportOptions, requireConfig, requireSupported } from './job-checks.ts';
+import { InitialWeights } from './initial-weights.ts';
 import { fileIn, type Job } from './job-file.ts';
 import { Run } from './run.ts';
 import type { RunParts } from './run-parts.ts';
@@ -48,7 +49,8 @@ export async function carryOut(
   const config = withDefaults(trainer.schema, job.config ?? {}, job.task);
   const effective = new EffectiveConfig(config, withDefaults(trainer.schema, {}, job.task));
   const decides = decidingMetric(trainer, job, config);
-  const common = { job, trainer, config, writer, watch, usage, effective, decides };
+  const weights = new InitialWeights(job, writer);
+  const common = { job, trainer, config, writer, watch, usage, effective, decides, weights };
   let run: Run | null = null;
   try {
     requireSupported(trainer, job);
@@ -61,7 +63,7 @@ export async function carryOut(
     const options = job.command === 'export' ? exportOptions(trainer, job) : {};
     const dataset = job.dataset === null ? null : loadDataset(trainer, job);
     run = new Run({ ...common, options, dataset, store: job.command === 'train' ? openStore(job) : null });
-    const metrics = (await callVerb(definition, run)) ?? {};
+    const metrics = (await callVerb(definition, run, common.weights)) ?? {};
     const best = job.command === 'train' ? { best: bestOf(run) } : {};
     if (job.command === 'train') writeEffective(run, effective);
     writer.end('finished', { metrics, ...best, seconds: secondsSince(begun) });
@@ -80,13 +82,19 @@ function secondsSince(begun: number): number {
   return Math.round(performance.now() - begun) / 1000;
 }
 
-async function callVerb(definition: TrainerDefinition, run: Run): Promise<FinalMetrics | void> {
+async function callVerb(
+  definition: TrainerDefinition,
+  run: Run,
+  weights: InitialWeights,
+): Promise<FinalMetrics | void> {
   const { command } = run.job;
   if (command === 'train') {
     // Also where the trainer never asks for them: weights that are not the announced ones are refused before anything is trained.
-    run.weightsPath();
+    weights.check();
     requirePictures(run);
-    return definition.train(run);
+    const metrics = await definition.train(run);
+    weights.warnUnused();
+    return metrics;
   }
   if (command === 'evaluate' && definition.evaluate !== undefined) return definition.evaluate(run);
   if (command === 'predict' && definition.predict !== undefined) return definition.predict(run);

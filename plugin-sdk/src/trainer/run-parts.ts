@@ -2,6 +2,7 @@ import type { CheckpointStore } from './checkpoint-store.ts';
 import type { Dataset } from './dataset-folder.ts';
 import type { EffectiveConfig } from './effective-config.ts';
 import type { EventWriter } from './event-writer.ts';
+import type { InitialWeights } from './initial-weights.ts';
 import type { Job } from './job-file.ts';
 import type { JsonObject } from './json-value.ts';
 import type { StopWatch } from './stop-watch.ts';
@@ -26,6 +27,7 @@ export interface RunParts {
   readonly trainer: TrainerPackage;
   readonly config: JsonObject;
   readonly options: JsonObject;
+  readonly weights: InitialWeights;
   readonly dataset: Dataset | null;
   readonly writer: EventWriter;
   readonly watch: StopWatch;

@@ -135,6 +135,7 @@ export class Run {
 
   metric(split: Split, values: Readonly<Record<string, number>>, at: { step: number; epoch?: number }): void {
     this.#step = Math.max(this.#step, at.step);
+    if (split === 'train') this.#parts.weights.warnUnused();
     const speed = values['images_per_second'];
     if (speed !== undefined && Number.isFinite(speed)) this.#parts.usage.throughput = speed;
     this.#parts.writer.metric(split, at.step, at.epoch, values);
@@ -238,13 +239,9 @@ export class Run {
     return openState(folder, resume.checkpoint, basename(resume.checkpoint), entry?.step ?? resume.step);
   }
 
-  /** Folder or file of initial weights, checked; null means random ones. */
+  /** Folder or file of initial weights, checked; null means random ones. To be asked before the first step. */
   weightsPath(): string | null {
-    const { weights } = this.job;
-    if (weights === null || weights.path === null) return null;
-    const path = fileIn(this.job.folder, weights.path);
-    requireDigest('weights', path, weights.path, weights.sha256);
-    return path;
+    return this.#parts.weights.ask();
   }
 
   /** The checkpoint that evaluate, predict and export work on, checked. */
