@@ -43,7 +43,7 @@ test('a download moves by what its installer writes and what is unpacked, and by
   assert.ok(installer.pid !== undefined);
   progress.installer(installer.pid);
   const reaches = (what: string, done: number, megabytes: number): Promise<void> =>
-    eventually(what, () =>
+    eventually(what, async () =>
       told.some((step) => step.done === done && Math.abs((step.bytes ?? 0) / MIB - megabytes) < 1),
     );
   for (const line of ['Resolved 2 packages in 2ms', 'Downloading torch (40.0MiB)', 'Downloading numpy (10.0MiB)'])
