@@ -3,7 +3,7 @@ import type { ReleaseRow } from '../trainers/find-release.ts';
 import { inTransaction } from '../platform/transaction.ts';
 import { deliverDataset } from './deliver-dataset.ts';
 import type { RunDeps } from './deps.ts';
-import { freezeRun } from './freeze-run.ts';
+import { freezeRun } from './freeze/freeze-run.ts';
 import { insertRun } from './start-run.ts';
 
 /**

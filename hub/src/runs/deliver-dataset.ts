@@ -1,6 +1,6 @@
 import { ensureView, isFormat, isTask } from '../datasets/ensure-view.ts';
 import type { RunDeps } from './deps.ts';
-import type { FrozenRun } from './freeze-run.ts';
+import type { FrozenRun } from './freeze/frozen-run.ts';
 
 /** Converts the snapshot when the trainer reads another format, once for all runs; the spec then names the digest that the trainer really gets. */
 export async function deliverDataset(

@@ -7,7 +7,8 @@ import { storedReply, withIdempotency } from '../platform/idempotency.ts';
 import { inTransaction, type Tx } from '../platform/transaction.ts';
 import { deliverDataset } from './deliver-dataset.ts';
 import type { RunDeps } from './deps.ts';
-import { freezeRun, type FrozenRun } from './freeze-run.ts';
+import { freezeRun } from './freeze/freeze-run.ts';
+import type { FrozenRun } from './freeze/frozen-run.ts';
 
 export async function preflightRun(deps: RunDeps, caller: AuditCaller, input: RunInput): Promise<Preflight> {
   return (await freezeRun(deps, caller.principal, input)).preflight;

@@ -1,21 +1,23 @@
 import type { FileEntry, RunJobSpec } from '@trainyard/plugin-sdk';
 import type { RunInput } from '@trainyard/plugin-sdk/api';
-import { canRead, notFound } from '../platform/access.ts';
-import type { Principal } from '../platform/principal.ts';
-import { query } from '../platform/sql.ts';
-import type { RunDeps } from './deps.ts';
+import { canRead, notFound } from '../../platform/access.ts';
+import type { Principal } from '../../platform/principal.ts';
+import { query } from '../../platform/sql.ts';
+import type { RunDeps } from '../deps.ts';
+import type { Complaints } from './complaints.ts';
 
 const SOME = 24;
 const MOST = 5000;
 const TOP_K = 5;
 
-/** Pictures that a prediction looks at: those uploaded for it, those named, a whole split, or some of val and test. */
-export async function imagesToPredict(
+/** Pictures that a prediction looks at, none for other verbs: those uploaded for it, those named, a whole split, or some of val and test. */
+export async function chooseImages(
   deps: RunDeps,
   principal: Principal,
   snapshot: string | null,
   input: RunInput,
 ): Promise<FileEntry[]> {
+  if (input.verb !== 'predict') return [];
   if (input.pictures !== undefined) return uploadedPictures(deps, principal, input.pictures);
   if (snapshot === null) return [];
   const { images, split } = input;
@@ -39,6 +41,15 @@ async function uploadedPictures(deps: RunDeps, principal: Principal, set: string
   return row.files;
 }
 
+/** Pure. */
+export function checkImages(images: readonly FileEntry[], input: RunInput, complaints: Complaints): void {
+  if (input.verb === 'predict' && images.length === 0)
+    complaints.add('dataset-missing', 'There is no picture to predict.', 'Choose a dataset with pictures.', {
+      pointer: '/images',
+    });
+}
+
+/** Pure. */
 export function predictRules(input: RunInput): Omit<NonNullable<RunJobSpec['predict']>, 'images'> {
   return {
     topK: input.topK ?? TOP_K,
