@@ -6,6 +6,7 @@ export * from './labelled-item.ts';
 export * from './dataset-source.ts';
 export * from './image-size.ts';
 export * from './index-png.ts';
+export { joinPng, splitPng } from '../trainer/png-chunks.ts';
 export * from './rle.ts';
 export * from './reading.ts';
 export * from './read-dataset.ts';

@@ -1,4 +1,5 @@
-import { crc32, deflateSync, inflateSync } from 'node:zlib';
+import { deflateSync, inflateSync } from 'node:zlib';
+import { joinPng, pngHeader, splitPng, unfilterRows } from './png-chunks.ts';
 
 /** PNG ⇄ pixels: grey, RGB, RGBA, grey with alpha and palette at up to 8 bits, plain and interlaced-free. */
 
@@ -10,7 +11,6 @@ export interface Picture {
   readonly pixels: Uint8Array;
 }
 
-const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const LARGEST_SIDE = 16_384;
 const LARGEST_AREA = 64 * 1024 * 1024;
 const CHANNELS: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
@@ -24,25 +24,13 @@ interface Header {
 
 /** Throws an Error with one sentence when the bytes are not a PNG this reader knows. */
 export function decodePng(bytes: Uint8Array): Picture {
-  const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (!data.subarray(0, 8).equals(SIGNATURE)) throw new Error('This is not a PNG file.');
   let header: Header | null = null;
   let palette: Buffer | null = null;
   const parts: Buffer[] = [];
-  let at = 8;
-  while (at + 12 <= data.length) {
-    const length = data.readUInt32BE(at);
-    const kind = data.toString('latin1', at + 4, at + 8);
-    const end = at + 8 + length;
-    if (end + 4 > data.length) throw new Error('The PNG file is cut off.');
-    if (crc32(data.subarray(at + 4, end)) !== data.readUInt32BE(end))
-      throw new Error(`The ${kind} part of the PNG file is damaged.`);
-    const body = data.subarray(at + 8, end);
+  for (const { kind, body } of splitPng(bytes)) {
     if (kind === 'IHDR') header = readHeader(body);
     else if (kind === 'PLTE') palette = body;
     else if (kind === 'IDAT') parts.push(body);
-    else if (kind === 'IEND') break;
-    at = end + 4;
   }
   if (header === null || parts.length === 0) throw new Error('The PNG file holds no picture.');
   return toPicture(header, unfilter(header, Buffer.concat(parts)), palette);
@@ -80,29 +68,7 @@ function unfilter(header: Header, packed: Buffer): Uint8Array {
   }
   if (raw.length < (stride + 1) * header.height)
     throw new Error('The PNG file holds fewer pixels than its header says.');
-  const out = new Uint8Array(stride * header.height);
-  for (let row = 0; row < header.height; row += 1) {
-    const filter = raw[row * (stride + 1)] ?? 0;
-    if (filter > 4) throw new Error('The PNG file uses a filter that does not exist.');
-    for (let x = 0; x < stride; x += 1) {
-      const here = row * stride + x;
-      const left = x >= back ? (out[here - back] ?? 0) : 0;
-      const up = row > 0 ? (out[here - stride] ?? 0) : 0;
-      const corner = x >= back && row > 0 ? (out[here - stride - back] ?? 0) : 0;
-      out[here] = (raw[row * (stride + 1) + 1 + x] ?? 0) + predictor(filter, left, up, corner);
-    }
-  }
-  return out;
-}
-
-function predictor(filter: number, left: number, up: number, corner: number): number {
-  if (filter === 0) return 0;
-  if (filter === 1) return left;
-  if (filter === 2) return up;
-  if (filter === 3) return (left + up) >> 1;
-  const guess = left + up - corner;
-  const [a, b, c] = [Math.abs(guess - left), Math.abs(guess - up), Math.abs(guess - corner)];
-  return a <= b && a <= c ? left : b <= c ? up : corner;
+  return unfilterRows(raw, stride, header.height, back);
 }
 
 function toPicture(header: Header, rows: Uint8Array, palette: Buffer | null): Picture {
@@ -153,25 +119,7 @@ export function encodePng(picture: Picture): Uint8Array {
   const raw = Buffer.alloc((stride + 1) * height);
   for (let row = 0; row < height; row += 1)
     raw.set(pixels.subarray(row * stride, (row + 1) * stride), row * (stride + 1) + 1);
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, channels === 1 ? 0 : 2, 0, 0, 0], 8);
-  return Buffer.concat([
-    SIGNATURE,
-    chunk('IHDR', header),
-    chunk('IDAT', deflateSync(raw)),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
-}
-
-function chunk(kind: string, body: Buffer): Buffer {
-  const whole = Buffer.alloc(body.length + 12);
-  whole.writeUInt32BE(body.length, 0);
-  whole.write(kind, 4, 'latin1');
-  whole.set(body, 8);
-  whole.writeUInt32BE(crc32(whole.subarray(4, body.length + 8)), body.length + 8);
-  return whole;
+  return joinPng([pngHeader(width, height, channels), { kind: 'IDAT', body: deflateSync(raw) }]);
 }
 
 /** One byte per pixel; colours are weighted as ITU-R 601 does, in whole numbers so that every implementation agrees. */

@@ -1,12 +1,11 @@
 /** Formats with one file of labels beside each picture: the four of YOLO, and masks. */
-import type { DatasetFile } from '../dataset-file.ts';
 import { imageTypeOf } from '../image-sniff.ts';
 import { decodeMask } from '../index-png.ts';
 import type { KeypointSpec } from '../labelled-item.ts';
 import type { Note } from '../reading.ts';
-import { addTo, listsOf } from './plan-folders.ts';
+import { addTo, draftFile, listsOf } from './draft-file.ts';
 import { placeInSplits, splitOfPath, UniqueStems } from './split-words.ts';
-import { NO_ORIGIN, plainName, type Recognised, type UploadedFiles, type UploadPlan } from './upload-plan.ts';
+import { AS_UPLOADED, plainName, type Recognised, type UploadedFiles, type UploadPlan } from './upload-plan.ts';
 
 const NO_LABELS =
   /(^|\/)((classes|obj|labels|predefined_classes|notes|readme[^/]*|train|val|valid|test)\.(txt|names)|[^/]*\.cache)$/i;
@@ -41,32 +40,18 @@ export async function planBeside(files: UploadedFiles, guess: Recognised, name: 
   });
   const notes = await orphans(files, sides, new Set(items.map((item) => item.label)));
   const names = guess.classes ?? (await namesFromLabels(files, items, kind.ending, notes));
-  const file: DatasetFile = {
-    schema: 'dataset@1',
-    name,
-    task: guess.task,
-    format: guess.format,
-    digest: '',
-    snapshot: '',
-    classes: names.map((entry, index) => ({ index, name: plainName(entry) })),
-    ...(guess.format === 'yolo-pose@1' ? { keypoints: await pointsOf(files, guess.keypoints ?? 0) } : {}),
-    splits: {},
-  };
+  const { task, format } = guess;
+  const file = draftFile(
+    { name, task, format },
+    {
+      classes: names.map((entry, index) => ({ index, name: plainName(entry) })),
+      ...(format === 'yolo-pose@1' ? { keypoints: await pointsOf(files, guess.keypoints ?? 0) } : {}),
+    },
+  );
   const made = listsOf(lists, file, (split) => ({ images: `images/${split}`, annotations: `${kind.folder}/${split}` }));
   const used = new Set(from.values());
   const ignored = files.paths.filter((path) => !used.has(path) && !NO_LABELS.test(path) && !/\.ya?ml$/.test(path));
-  return {
-    file,
-    because: guess.because,
-    from,
-    made,
-    words,
-    named: new Map(),
-    origin: NO_ORIGIN,
-    method,
-    notes,
-    ignored,
-  };
+  return { ...AS_UPLOADED, file, because: guess.because, from, made, words, method, notes, ignored };
 }
 
 /** Which label belongs to which picture. */

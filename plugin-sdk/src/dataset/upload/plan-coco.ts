@@ -1,12 +1,11 @@
 /** coco@1 from an upload: one file of annotations by split, whatever they are called and wherever the pictures lie. */
-import type { DatasetFile } from '../dataset-file.ts';
 import { parseCoco, textOf, type CocoFile, type Entry } from '../formats/coco-file.ts';
 import { pointsOfCategories } from './coco-points.ts';
 import { imageTypeOf } from '../image-sniff.ts';
 import type { SplitName } from '../imagefolder.ts';
 import { lineOfEntry } from '../json-line.ts';
 import type { Note } from '../reading.ts';
-import { addTo, listsOf } from './plan-folders.ts';
+import { addTo, draftFile, listsOf } from './draft-file.ts';
 import { placeInSplits, splitOfFile, splitOfPath, UniqueStems } from './split-words.ts';
 import { plainName, type Origin, type Recognised, type UploadedFiles, type UploadPlan } from './upload-plan.ts';
 
@@ -86,17 +85,14 @@ export async function planCoco(files: UploadedFiles, guess: Recognised, name: st
     made.set(path, divided.text);
     kept.set(path, { of, kept: divided.kept });
   }
-  const file: DatasetFile = {
-    schema: 'dataset@1',
-    name,
-    task: guess.task,
-    format: 'coco@1',
-    digest: '',
-    snapshot: '',
-    classes: names.map((entry, index) => ({ index, name: entry })),
-    ...(guess.task === 'pose' ? { keypoints: pointsOfCategories(categories) } : {}),
-    splits: {},
-  };
+  const { task } = guess;
+  const file = draftFile(
+    { name, task, format: 'coco@1' },
+    {
+      classes: names.map((entry, index) => ({ index, name: entry })),
+      ...(task === 'pose' ? { keypoints: pointsOfCategories(categories) } : {}),
+    },
+  );
   const listed = listsOf(lists, file, (split) => ({
     images: `images/${split}`,
     annotations: `annotations/${split}.json`,

@@ -3,7 +3,8 @@ import { Check, Errors } from 'typebox/value';
 import { DatasetFile } from '../dataset-file.ts';
 import { isDatasetFormat } from '../formats/format-table.ts';
 import type { Note } from '../reading.ts';
-import { NO_ORIGIN, plainName, type Recognised, type UploadedFiles, type UploadPlan } from './upload-plan.ts';
+import { draftFile } from './draft-file.ts';
+import { AS_UPLOADED, plainName, type Recognised, type UploadedFiles, type UploadPlan } from './upload-plan.ts';
 
 const OURS = new Set(['dataset.json', 'conversion.json', 'view.json']);
 
@@ -16,7 +17,7 @@ export async function planWritten(
   const text = files.paths.includes('dataset.json') ? await files.text('dataset.json') : null;
   if (text === null || !/"schema"\s*:\s*"dataset@1"/.test(text)) return null;
   const notes: Note[] = [];
-  const file = parse(text, notes) ?? emptyFile();
+  const file = parse(text, notes) ?? draftFile({ name: '', task: 'classify', format: 'imagefolder@1' });
   const inside = files.paths.filter((path) => !OURS.has(path));
   for (const [split, { images, annotations, list }] of Object.entries(file.splits))
     for (const path of [images, annotations ?? images, list])
@@ -40,8 +41,7 @@ export async function planWritten(
     from: new Map(inside.map((path) => [path, path])),
     made: new Map(),
     words: new Map(files.paths.map((path) => [path, `${files.root}${path}`])),
-    named: new Map(),
-    origin: NO_ORIGIN,
+    ...AS_UPLOADED,
     method: 'given',
     notes,
     ignored: [],
@@ -76,17 +76,4 @@ function parse(text: string, notes: Note[]): DatasetFile | null {
     return null;
   }
   return value;
-}
-
-function emptyFile(): DatasetFile {
-  return {
-    schema: 'dataset@1',
-    name: '',
-    task: 'classify',
-    format: 'imagefolder@1',
-    digest: '',
-    snapshot: '',
-    classes: [],
-    splits: {},
-  };
 }

@@ -51,7 +51,11 @@ export interface Recognised {
   readonly keypoints: number | null;
 }
 
-export const NO_ORIGIN: UploadPlan['origin'] = () => Promise.resolve(null);
+/** Every picture is a file of the upload, and no annotation was divided. */
+export const AS_UPLOADED: Pick<UploadPlan, 'named' | 'origin'> = {
+  named: new Map(),
+  origin: () => Promise.resolve(null),
+};
 
 /** A name of a class, a key point or a folder as it is kept. */
 export function plainName(text: string): string {
