@@ -26,6 +26,16 @@ function fileOf(folder: string, attempt: string): string {
   return join(folder, `${encodeURIComponent(attempt)}.json`);
 }
 
+/** Null when it is gone: attempts end while the list is read. */
+async function readWhileThere(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
 export function openAttemptRecords(folder: string): AttemptRecords {
   return {
     async list() {
@@ -33,7 +43,8 @@ export function openAttemptRecords(folder: string): AttemptRecords {
       const records: AttemptRecord[] = [];
       for (const name of await readdir(folder)) {
         if (!name.endsWith('.json')) continue;
-        const record = parseRecord(await readFile(join(folder, name), 'utf8'));
+        const text = await readWhileThere(join(folder, name));
+        const record = text === null ? null : parseRecord(text);
         if (record !== null) records.push(record);
       }
       return records;
