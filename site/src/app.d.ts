@@ -1,5 +1,6 @@
 import type { Me } from '@trainyard/plugin-sdk/api';
 import type { HubClient } from '@trainyard/plugin-sdk/client';
+import type { Locale } from '#lib/i18n/locales.ts';
 import type { ShownProblem } from '#lib/problem.ts';
 
 declare global {
@@ -10,6 +11,7 @@ declare global {
     interface Locals {
       hub: HubClient;
       theme: string;
+      locale: Locale;
     }
     interface PageData {
       me?: Me;

@@ -10,6 +10,7 @@ export const load: LayoutServerLoad = async ({ locals, depends }) => {
   ]);
   return {
     theme: locals.theme,
+    locale: locals.locale,
     hubReachable: me.ok,
     ...(me.ok ? { me: me.value } : {}),
     running: running.ok ? running.value.items.length : 0,

@@ -1,7 +1,11 @@
+import type { Locale } from './locales.ts';
+
 /** How figures are written: metrics to four significant digits, bytes in IEC, durations as "2 m 14 s", times relative. */
 export interface Formats {
   metric(value: number | null | undefined): string;
   count(value: number): string;
+  /** Large counts shortened: 25.6M. */
+  compact(value: number): string;
   percent(share: number): string;
   bytes(value: number): string;
   duration(seconds: number): string;
@@ -11,6 +15,11 @@ export interface Formats {
 
 const NOTHING = '–';
 const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+// Shorter than what Intl writes in English; the space before the unit is part of it.
+const DURATION_UNITS: Readonly<Record<Locale, { hour: string; minute: string; second: string }>> = {
+  en: { hour: ' h', minute: ' m', second: ' s' },
+  ko: { hour: '시간', minute: '분', second: '초' },
+};
 const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
   ['year', 31_536_000],
   ['month', 2_592_000],
@@ -21,12 +30,14 @@ const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
   ['second', 1],
 ];
 
-export function formatsFor(locale: string): Formats {
+export function formatsFor(locale: Locale): Formats {
   const four = new Intl.NumberFormat(locale, { maximumSignificantDigits: 4, minimumSignificantDigits: 1 });
   const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
+  const compact = new Intl.NumberFormat(locale, { notation: 'compact', maximumSignificantDigits: 3 });
   const share = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 });
   const size = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
   const ago = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
+  const units = DURATION_UNITS[locale];
   const exact = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' });
 
   return {
@@ -36,6 +47,7 @@ export function formatsFor(locale: string): Formats {
       return four.format(value);
     },
     count: (value) => whole.format(value),
+    compact: (value) => compact.format(value),
     percent: (value) => share.format(value),
     bytes(value) {
       let unit = 0;
@@ -47,12 +59,12 @@ export function formatsFor(locale: string): Formats {
       return `${size.format(rest)} ${SIZES[unit] ?? 'B'}`;
     },
     duration(seconds) {
-      if (seconds < 1) return `${size.format(Math.max(0, seconds))} s`;
+      if (seconds < 1) return `${size.format(Math.max(0, seconds))}${units.second}`;
       const total = Math.round(seconds);
       const hours = Math.floor(total / 3600);
       const minutes = Math.floor((total % 3600) / 60);
-      if (hours > 0) return `${hours} h ${minutes} m`;
-      return minutes > 0 ? `${minutes} m ${total % 60} s` : `${total} s`;
+      if (hours > 0) return `${hours}${units.hour} ${minutes}${units.minute}`;
+      return minutes > 0 ? `${minutes}${units.minute} ${total % 60}${units.second}` : `${total}${units.second}`;
     },
     relative(time, now = Date.now()) {
       const exactly = (Date.parse(time) - now) / 1000;

@@ -1,30 +1,38 @@
 import { getContext, setContext } from 'svelte';
 import { en } from './en/index.ts';
 import { formatsFor, type Formats } from './formats.ts';
+import type { Locale } from './locales.ts';
 
 /** Every language has the shape of English; a missing text is a compile error. */
 export type Messages = typeof en;
-export const LOCALES = ['en'] as const;
-export type Locale = (typeof LOCALES)[number];
-const CATALOGUES: Readonly<Record<Locale, Messages>> = { en };
-const FORMATS: Readonly<Record<Locale, Formats>> = { en: formatsFor('en') };
-const KEY = Symbol('locale');
+interface Language {
+  readonly locale: Locale;
+  readonly texts: Messages;
+  readonly formats: Formats;
+}
+const ENGLISH: Language = { locale: 'en', texts: en, formats: formatsFor('en') };
+const KEY = Symbol('language');
 
-/** Called once by the root layout. */
-export function setLocale(locale: Locale): void {
-  setContext(KEY, locale);
+/** Texts of one language; only the visitor's one travels to the browser besides English. */
+export async function loadTexts(locale: Locale): Promise<Messages> {
+  return locale === 'ko' ? (await import('./ko/index.ts')).ko : en;
 }
 
-function currentLocale(): Locale {
-  return getContext<Locale | undefined>(KEY) ?? 'en';
+/** Called once by the root layout. */
+export function setLanguage(locale: Locale, texts: Messages): void {
+  setContext<Language>(KEY, { locale, texts, formats: formatsFor(locale) });
+}
+
+function language(): Language {
+  return getContext<Language | undefined>(KEY) ?? ENGLISH;
 }
 
 /** Texts of the visitor's language; call while a component is made. */
 export function messages(): Messages {
-  return CATALOGUES[currentLocale()];
+  return language().texts;
 }
 
 /** Numbers, times and sizes of the visitor's language; call while a component is made. */
 export function formats(): Formats {
-  return FORMATS[currentLocale()];
+  return language().formats;
 }

@@ -124,6 +124,7 @@ export const lab = {
   repeat: 'Repeat',
   repeatHint: 'Open the start form with the settings of this run',
   evaluate: 'Evaluate',
+  export: 'Export',
   exportAs: (format: string) => `Export ${format}`,
   exportFrom: 'Checkpoint',
   phases: {

@@ -19,6 +19,7 @@ export const shell = {
   running: (count: number) => (count === 1 ? '1 running' : `${count} running`),
   theme: 'Colours',
   themes: { system: 'As the system', light: 'Light', dark: 'Dark' } as Readonly<Record<string, string>>,
+  language: 'Language',
   close: 'Close',
   copy: (what: string) => `Copy ${what}`,
   copied: 'Copied',
