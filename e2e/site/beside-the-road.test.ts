@@ -192,3 +192,26 @@ test('the sample run in the dark, and on a phone', async () => {
   await page.setViewportSize({ width: 390, height: 844 });
   await checkPage();
 });
+
+test('Korean: switched to in the top bar, which keeps the page; the browser may ask for it, without scripts too', async () => {
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await visit('/trainers?q=reference');
+  await page.getByRole('button', { name: '한국어' }).first().click();
+  await page.getByRole('heading', { level: 1, name: '트레이너' }).waitFor();
+  assert.equal(new URL(page.url()).search, '?q=reference');
+  assert.equal(await page.locator('html').getAttribute('lang'), 'ko');
+  await checkPage();
+  assert.equal(await visit('/runs/00000000-0000-4000-8000-000000000000'), 404);
+  await page.getByRole('heading', { level: 1, name: '페이지를 찾을 수 없습니다' }).waitFor();
+  await checkPage(/status of 404/);
+
+  const plain = await browser.newContext({ locale: 'ko-KR', javaScriptEnabled: false });
+  const signIn = await plain.newPage();
+  await signIn.goto(new URL('/sign-in?next=%2Fkeys', system.url).href);
+  assert.equal(await signIn.locator('html').getAttribute('lang'), 'ko');
+  await signIn.getByRole('heading', { level: 1, name: '로그인' }).waitFor();
+  await signIn.getByRole('button', { name: 'English' }).first().click();
+  await signIn.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor();
+  assert.equal(new URL(signIn.url()).search, '?next=%2Fkeys');
+  await plain.close();
+});

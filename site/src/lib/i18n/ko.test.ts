@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { PROBLEMS } from '@trainyard/plugin-sdk';
 import { en } from './en/index.ts';
 import { formatsFor } from './formats.ts';
 import { ko } from './ko/index.ts';
@@ -79,7 +80,7 @@ function shown(text: string, given: readonly unknown[]): string[] {
 }
 
 const english = leaves(en);
-const korean = new Map(leaves(ko));
+const korean = new Map(leaves(ko).filter(([path]) => !path.startsWith('problems.hubTitles.')));
 
 test('every English text has a Korean one and none is left over', () => {
   assert.deepEqual([...korean.keys()].sort(), english.map(([path]) => path).sort());
@@ -116,6 +117,11 @@ test('Korean sentences are polite and names take no particle that depends on the
       assert.doesNotMatch(text, /[가-힣](해요|하세요|어요|아요|네요)[.?]?|!/, path);
       assert.doesNotMatch(text, /(AAA|BBB|CCC|DDD)’?(은|는|이|가|을|를|와|과|으로|로)(?![가-힣])/, path);
     }
+});
+
+test('every title of a problem that the hub sends has Korean words, and only those', () => {
+  const titles: string[] = Object.values(PROBLEMS).map(([, title]) => title);
+  assert.deepEqual(Object.keys(ko.problems.hubTitles).sort(), titles.sort());
 });
 
 test('figures, sizes, durations and times of Korean', () => {

@@ -1,5 +1,6 @@
 import type { Cookies, RequestEvent } from '@sveltejs/kit';
 import { HUB_URL } from '$app/env/private';
+import { loadTexts } from '#lib/i18n/index.ts';
 import { problemFromText, type ShownProblem } from '#lib/problem.ts';
 
 /** Sets what the hub set: the browser sees one address, so its cookies must come from there. */
@@ -31,6 +32,7 @@ export async function callAuth(
   path: string,
   body: Record<string, unknown>,
 ): Promise<{ ok: true } | { ok: false; problem: ShownProblem; code: string }> {
+  const t = await loadTexts(event.locals.locale);
   let response: Response;
   try {
     response = await event.fetch(new URL(`/api/auth/${path}`, HUB_URL), {
@@ -45,8 +47,8 @@ export async function callAuth(
       problem: {
         code: 'unavailable',
         status: 503,
-        title: 'The hub does not answer',
-        fix: 'Is it running? Start it with npm start.',
+        title: t.problems.unreachable,
+        fix: t.problems.unreachableFix,
         errors: [],
       },
     };
@@ -56,14 +58,18 @@ export async function callAuth(
     return { ok: true };
   }
   const text = await response.text();
-  return { ok: false, code: codeOf(text), problem: problemFromText(text, response.status, messageOf(text)) };
+  return {
+    ok: false,
+    code: codeOf(text),
+    problem: problemFromText(text, response.status, messageOf(text) ?? t.account.failed),
+  };
 }
 
 function codeOf(text: string): string {
   return /"code"\s*:\s*"([A-Z_a-z-]+)"/.exec(text)?.[1] ?? '';
 }
-function messageOf(text: string): string {
-  return /"message"\s*:\s*"([^"]+)"/.exec(text)?.[1] ?? 'The hub refused this';
+function messageOf(text: string): string | undefined {
+  return /"message"\s*:\s*"([^"]+)"/.exec(text)?.[1];
 }
 
 /** Header fields that make the hub see the visitor, not the site's server. */

@@ -24,6 +24,8 @@ export const catalog = {
   preparingSample: 'The sample run starts by itself once the reference trainer is published. This page follows.',
   bundledTitle: (title: string, size: string) => `${title} needs its environment: ${size}`,
   bundledPrepare: (size: string) => `Download ${size} and prepare`,
+  bundledTitleHere: (title: string) => `${title} needs its environment: all of it is on this machine already`,
+  bundledPrepareHere: 'Prepare',
   bundledWho: 'An administrator can prepare it here, or anybody on this machine with the command.',
   bundledFailed: 'Preparing failed',
   bundledRetry: 'Try again',

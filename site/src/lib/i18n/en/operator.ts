@@ -10,6 +10,15 @@ export const operator = {
   seen: 'Seen',
   offers: 'Offers',
   kinds: 'Takes',
+  jobKinds: {
+    train: 'train',
+    evaluate: 'evaluate',
+    predict: 'predict',
+    export: 'export',
+    prepare: 'prepare',
+    validate: 'validate',
+    prove: 'prove',
+  } as Readonly<Record<string, string>>,
   jobColumns: { kind: 'Kind', state: 'State', subject: 'For', sentence: 'What happens', since: 'Since' },
   walls: { none: 'no wall', userns: 'user namespace', container: 'container', pod: 'pod' } as Readonly<
     Record<string, string>

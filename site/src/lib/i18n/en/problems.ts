@@ -18,6 +18,8 @@ export const problems = {
   all: 'All problems',
   code: 'Code',
   whatToDo: 'What to do',
+  /** Titles the hub sends, by their English words; what is not here is shown as it came. */
+  hubTitles: {} as Readonly<Record<string, string>>,
   advice: {
     'bad-request': 'Compare the request with the API description; the answer names the field that does not fit.',
     'not-authenticated': 'Sign in on the site, or send a token made under Access tokens.',
