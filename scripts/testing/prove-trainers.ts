@@ -1,11 +1,11 @@
 // The table of what the bundled trainers were seen to do: the conformance program (`trainyard validate --level L3`) on the real frameworks, task by task.
-// Short: one task a trainer and every export format once. Full: every declared task; its result is kept with commit and machine.
+// Short: one task a trainer and every export format once. Full: every declared task; each result is kept with its commit and machine as soon as it is there.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { arch, availableParallelism, cpus, release as kernel, totalmem } from 'node:os';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ClaimProof, Report, TaskProof } from '@trainyard/plugin-sdk';
+import type { Report } from '@trainyard/plugin-sdk';
 import { parse } from 'yaml';
+import { keepProof, rowsOf, tableOf, type Proven } from './proof-table.ts';
 import { emptyTally, type Tally } from './tally.ts';
 
 /** One task each that together covers every export format. */
@@ -16,20 +16,11 @@ const SHORT = [
   { trainer: 'ultralytics', task: 'detect' },
 ] as const;
 
-interface Proven {
-  readonly trainer: string;
-  readonly version: string;
-  readonly task: TaskProof;
-  readonly claims: readonly ClaimProof[];
-  readonly verdict: string;
-  readonly seconds: number;
-  readonly errors: readonly string[];
-}
-
 interface Asked {
   readonly root: string;
   /** Folder for copies of the exports, for the tests of the runtime wrappers. */
   readonly bundles: string | null;
+  /** `ultralytics` or `ultralytics/pose`; empty for all. */
   readonly only: string;
   readonly full: boolean;
 }
@@ -57,7 +48,7 @@ export async function proveTrainers({ root, bundles, only, full }: Asked): Promi
     tally.skips.push({ name: 'proofs: export checkers', reason: 'their environment could not be built' });
     console.log('The export checkers could not be prepared: exports other than ONNX stay declared.');
   }
-  const wanted = (full ? allTasks(root) : SHORT).filter(({ trainer }) => only === '' || trainer === only);
+  const wanted = (full ? allTasks(root) : SHORT).filter(({ trainer, task }) => `${trainer}/${task}`.startsWith(only));
   const results: Proven[] = [];
   for (const { trainer, task } of wanted) {
     console.log(`\n── proof: ${trainer} ${task}`);
@@ -69,6 +60,7 @@ export async function proveTrainers({ root, bundles, only, full }: Asked): Promi
     }
     results.push(proven);
     judge(proven, tally);
+    if (full) keepProof(root, proven);
     console.log(
       rowsOf(proven)
         .map((row) => row.join(' | '))
@@ -76,7 +68,6 @@ export async function proveTrainers({ root, bundles, only, full }: Asked): Promi
     );
   }
   console.log(`\n${tableOf(results)}`);
-  if (full && only === '') keep(root, results);
   return tally;
 }
 
@@ -149,58 +140,4 @@ function judge({ trainer, task, claims, verdict, errors }: Proven, tally: Tally)
       tally.failures.push(`${name} ${claim.value}: refuted. ${claim.reason ?? ''}`);
     }
   }
-}
-
-const HEAD = ['task', 'trainer', 'level', 'metric', 'format', 'shown', 'parity', 'seconds'];
-
-function rowsOf({ trainer, task, claims, seconds }: Proven): string[][] {
-  const number = (value: number | null | undefined): string =>
-    value == null ? '–' : String(Number(value.toPrecision(3)));
-  const metric =
-    task.primary === undefined
-      ? ''
-      : `${task.primary.name} ${number(task.primary.recomputed)} (said ${number(task.primary.reported)}, floor ${task.primary.floor})`;
-  const head = [task.task, trainer, task.level, metric];
-  const exported = claims.filter((claim) => claim.claim === 'export');
-  const reason = task.reason === undefined ? '' : task.reason.replaceAll('|', '/');
-  const first = [...head, '', reason === '' ? '' : reason, '', seconds.toFixed(0)];
-  return [
-    first,
-    ...exported.map((claim) => [
-      task.task,
-      trainer,
-      '',
-      '',
-      `${claim.value} ${claim.precision ?? ''}`.trim(),
-      claim.state === 'declared' ? `declared: ${claim.reason ?? ''}`.replaceAll('|', '/') : claim.state,
-      claim.figures?.['maxAbs'] === undefined ? '' : `${number(claim.figures['maxAbs'])} (${claim.runtime ?? ''})`,
-      claim.seconds === undefined ? '' : claim.seconds.toFixed(0),
-    ]),
-  ];
-}
-
-function tableOf(results: readonly Proven[]): string {
-  const rows = results.flatMap(rowsOf).map((row) => `| ${row.join(' | ')} |`);
-  return [`| ${HEAD.join(' | ')} |`, `|${HEAD.map(() => '---').join('|')}|`, ...rows].join('\n');
-}
-
-function git(root: string, ...args: string[]): string {
-  return spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout.trim();
-}
-
-function keep(root: string, results: readonly Proven[]): void {
-  const dirty = git(root, 'status', '--porcelain') === '' ? '' : ' with uncommitted changes';
-  const commit = `${git(root, 'rev-parse', '--short', 'HEAD')}${dirty}`;
-  const machine = `${availableParallelism()} × ${cpus()[0]?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${kernel()} ${arch()}, no GPU used`;
-  const at = new Date().toISOString().slice(0, 16).replace('T', ' ');
-  const text = `# What the bundled trainers were seen to do
-
-Written by \`npm run test:trainers -- --full\` on ${at} UTC, commit ${commit}.
-Machine: ${machine}. Small made-up data ("parts on a belt"), random weights, one thread; the metric is recomputed from the predictions.
-Seconds of a task are those of its whole proof (training, stop, kill, resume, exports); those of an export are the export and its check.
-
-${tableOf(results)}
-`;
-  writeFileSync(join(root, 'docs', 'proofs.md'), text);
-  console.log('\nWritten to docs/proofs.md.');
 }

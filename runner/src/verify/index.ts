@@ -4,7 +4,7 @@ export { checkExportFiles } from './export-files.ts';
 export { checkWrappers } from './check-wrappers.ts';
 export { findLeaks } from './find-leaks.ts';
 export { findPickles } from './find-pickles.ts';
-export { predictWithExport, verifyExport } from './verify-export.ts';
+export { predictWithExport, verifyExport, whyNotRunnable } from './verify-export.ts';
 export type {
   Checkers,
   ClaimState,

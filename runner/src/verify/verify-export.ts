@@ -11,12 +11,16 @@ import { ownSemantics, semanticsProblem } from './semantic-shapes.ts';
 
 /** Formats that the Python checkers open. */
 const IN_PYTHON = ['onnx', 'torchscript', 'openvino', 'ncnn', 'tflite'];
-/** Why nobody can check the others here. */
 const NOWHERE: Readonly<Record<string, string>> = {
   coreml: 'Core ML predicts on macOS only.',
   tensorrt: 'A TensorRT engine needs an NVIDIA GPU of the same class and the same TensorRT version.',
   executorch: 'The checkers hold no ExecuTorch runtime.',
 };
+
+/** Why no checker can run this format on any machine that the checkers are made for; null for those that they run. */
+export function whyNotRunnable(format: string): string | null {
+  return IN_PYTHON.includes(format) ? null : (NOWHERE[format] ?? `No checker here opens ${format}.`);
+}
 
 /**
  * Opens an exported model in a runtime that is not the trainer's and holds it against its metadata, its self-test and, where given, what the
@@ -32,7 +36,8 @@ export async function verifyExport(request: VerifyExportRequest): Promise<Export
   if (own !== null) return declared(`Nobody but the author can decode ${own}.`);
   const problem = semanticsProblem(read);
   if (problem !== null) return refuted('export-metadata', problem);
-  if (!IN_PYTHON.includes(format)) return declared(NOWHERE[format] ?? `No checker here opens ${format}.`);
+  const nowhere = whyNotRunnable(format);
+  if (nowhere !== null) return declared(nowhere);
   const checkers = request.checkers ?? null;
   const inNode = format === 'onnx' ? await checkInNode(request.exportFolder, request.tolerance, request) : null;
   if (inNode?.state === 'refuted') return inNode;
@@ -46,8 +51,8 @@ export async function verifyExport(request: VerifyExportRequest): Promise<Export
 export async function predictWithExport(request: PredictExportRequest): Promise<PredictedExport> {
   const read = await readMetadata(request.exportFolder, request.format);
   if (!('schema' in read)) return { predictions: null, runtime: '', reason: read.reason };
-  if (!IN_PYTHON.includes(request.format))
-    return { predictions: null, runtime: '', reason: NOWHERE[request.format] ?? 'No checker here opens it.' };
+  const nowhere = whyNotRunnable(request.format);
+  if (nowhere !== null) return { predictions: null, runtime: '', reason: nowhere };
   return predictInPython(request);
 }
 

@@ -6,7 +6,7 @@ import { isTask, writeDataset, type TestData, type WrittenDataset } from '../dat
 import { Bench, bestOf, lastOf, settleAll } from '../trial/bench.ts';
 import { trainerEvents } from '../trial/event-file.ts';
 import { asRecord, readJsonOutput } from '../trial/output-json.ts';
-import { nearestAllowed } from '../trial/quick-settings.ts';
+import { nearestAllowed, turnedDown } from '../trial/quick-settings.ts';
 import { WHEN_TRAINING } from '../trial/run-trial.ts';
 import type { TrialDeps } from '../trial/trial-deps.ts';
 import type { StopWish } from '../trial/stop-wish.ts';
@@ -61,7 +61,9 @@ export async function runAcceptanceTrials(
   const dataset = await writeDataset(data.large, join(deps.root, 'dataset-proof'));
   const tiny = await writeDataset(data.tiny, join(deps.root, 'dataset-tiny'));
   const { capabilities } = subject.manifest;
-  const base = { ...subject.quick, ...epochs(subject, SMALL_EPOCHS) };
+  const claim = subject.manifest.models.find(({ id }) => id === subject.model);
+  // The proof's, so that a rate that another setting rules out by default counts.
+  const base = { ...turnedDown(proofSettings, subject.configSchema, claim), ...epochs(subject, SMALL_EPOCHS) };
   const varied = variedSettings(subject, base);
   const short = PATIENCE_SECONDS * factor;
   const small = { verb: 'train', dataset: tiny, maxSeconds: short } as const;

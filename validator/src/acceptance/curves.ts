@@ -5,7 +5,8 @@ import type { Trial } from '../trial/trials.ts';
 export interface Curve {
   /** Train losses in the order of their steps. */
   readonly losses: readonly { readonly step: number; readonly value: number }[];
-  readonly firstRate: number | null;
+  /** The highest learning rate: a warm-up begins at 0. */
+  readonly peakRate: number | null;
   readonly lastStep: number;
   readonly lastEpoch: number;
   /** Last step of whole epochs ÷ epochs; null when no metric names an epoch. */
@@ -20,7 +21,7 @@ const TIMINGS = /second|time|memory/;
 export function curveOf(trial: Trial): Curve {
   const losses: { step: number; value: number }[] = [];
   const validation: string[] = [];
-  let [firstRate, lastStep, lastEpoch]: [number | null, number, number] = [null, 0, 0];
+  let [peakRate, lastStep, lastEpoch]: [number | null, number, number] = [null, 0, 0];
   let whole: { step: number; epoch: number } | null = null;
   for (const event of trainerEvents(trial.events)) {
     if (event.type !== 'metric') continue;
@@ -32,7 +33,7 @@ export function curveOf(trial: Trial): Curve {
     }
     const { loss, learning_rate: rate } = values;
     if (split === 'train' && typeof loss === 'number') losses.push({ step, value: loss });
-    if (typeof rate === 'number') firstRate ??= rate;
+    if (typeof rate === 'number') peakRate = Math.max(peakRate ?? rate, rate);
     if (split === 'val')
       validation.push(
         JSON.stringify(
@@ -43,7 +44,7 @@ export function curveOf(trial: Trial): Curve {
       );
   }
   const stepsPerEpoch = whole === null || whole.step === 0 ? null : whole.step / whole.epoch;
-  return { losses, firstRate, lastStep, lastEpoch, stepsPerEpoch, validation };
+  return { losses, peakRate, lastStep, lastEpoch, stepsPerEpoch, validation };
 }
 
 /** The largest difference of the losses of two trainings, relative to the losses; null when there is nothing to compare. */

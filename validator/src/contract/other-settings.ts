@@ -29,7 +29,7 @@ const WANTED: Readonly<Record<string, readonly number[]>> = {
   batch: [4, 6],
   image_size: [96, 64, 128],
   workers: [0, 1],
-  max_minutes: [30, 31],
+  max_minutes: [0.2, 1],
   freeze: [1, 2],
   steps_per_second: [1000, 500],
 };

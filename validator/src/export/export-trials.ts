@@ -11,6 +11,7 @@ import {
   findPickles,
   predictWithExport,
   verifyExport,
+  whyNotRunnable,
   type Checkers,
   type ExportCheck,
   type ExportFault,
@@ -213,6 +214,8 @@ async function predictBoth(
     settings: proofSettings,
     maxSeconds: Math.ceil(SECONDS * trials.factor),
   } as const;
+  const nowhere = whyNotRunnable(format);
+  if (nowhere !== null) return { reason: nowhere };
   const own = await checkpointAnswer(deps, trials, job, onTrial);
   const other = await runTrial(deps, subject, {
     ...job,

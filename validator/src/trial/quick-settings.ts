@@ -13,7 +13,12 @@ const ENDLESS_EPOCHS = 10_000;
 
 /** Defaults with the common settings turned down as far as the schema allows. Pure. */
 export function quickSettings(schema: ConfigSchema, task: string, model?: ModelClaim): JsonObject {
-  const settings = defaultsFor(schema, task);
+  return turnedDown(defaultsFor(schema, task), schema, model);
+}
+
+/** The same settings, with those that say how long a training takes as low as the schema allows. */
+export function turnedDown(given: JsonObject, schema: ConfigSchema, model?: ModelClaim): JsonObject {
+  const settings = { ...given };
   for (const [key, wanted] of Object.entries(QUICK)) {
     if (settings[key] === undefined) continue;
     const value = nearestAllowed(schema, key, key === 'image_size' ? sideFor(model, wanted) : wanted);

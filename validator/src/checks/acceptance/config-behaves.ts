@@ -47,14 +47,14 @@ export function checkBehaviour(trials: AcceptanceTrials): CheckResult {
     );
   if (
     typeof rate === 'number' &&
-    before.firstRate !== null &&
-    after.firstRate !== null &&
-    Math.abs(after.firstRate - before.firstRate) < 1e-9 * before.firstRate + 1e-15
+    before.peakRate !== null &&
+    after.peakRate !== null &&
+    Math.abs(after.peakRate - before.peakRate) < 1e-9 * before.peakRate + 1e-15
   )
     report(
       'learning_rate',
-      `"learning_rate" was halved to ${rate}, but the first rate is the same.`,
-      `first rate ${before.firstRate} both times`,
+      `"learning_rate" was halved to ${rate}, but the highest rate is the same.`,
+      `highest rate ${before.peakRate} both times`,
     );
   const other = trials.get('other-seed');
   if (other === null || exitCodeOf(other) !== 0) return findings;
