@@ -49,12 +49,22 @@ export function curveOf(trial: Trial): Curve {
 
 /** The largest difference of the losses of two trainings, relative to the losses; null when there is nothing to compare. */
 export function lossDifference(a: Curve, b: Curve): number | null {
-  const other = new Map(b.losses.map(({ step, value }) => [step, value]));
+  const other = new Map(numbered(b.losses));
   let most: number | null = null;
-  for (const { step, value } of a.losses) {
-    const twin = other.get(step);
+  for (const [place, value] of numbered(a.losses)) {
+    const twin = other.get(place);
     if (twin === undefined) continue;
     most = Math.max(most ?? 0, Math.abs(value - twin) / Math.max(1e-6, Math.abs(value)));
   }
   return most;
+}
+
+/** A step may have several: its own loss, and that of the epoch it ends. */
+function numbered(losses: Curve['losses']): [string, number][] {
+  const seen = new Map<number, number>();
+  return losses.map(({ step, value }) => {
+    const count = (seen.get(step) ?? 0) + 1;
+    seen.set(step, count);
+    return [`${step} ${count}`, value];
+  });
 }

@@ -21,7 +21,7 @@ import type { AcceptanceTrials } from '../acceptance/acceptance-trials.ts';
 import { writePictures } from '../contract/trial-data.ts';
 import { listed } from '../data/test-data.ts';
 import { compareAnswers, type ComparedAnswers } from './compare-answers.ts';
-import { runTrial } from '../trial/run-trial.ts';
+import { runTrial, type TrialPlan } from '../trial/run-trial.ts';
 import type { TrialDeps } from '../trial/trial-deps.ts';
 import { exitCodeOf, type Trial } from '../trial/trials.ts';
 
@@ -110,17 +110,8 @@ export async function tryExport(
   ];
   const { format } = claim;
   const { checkers, signal } = deps;
-  const evaluate = trials.get('proof-evaluate');
-  const reference =
-    evaluate === null
-      ? {}
-      : {
-          reference: {
-            predictions: join(evaluate.jobFolder, 'output', 'predictions.jsonl'),
-            images: trials.dataset.folder,
-            most: MOST_PICTURES,
-          },
-        };
+  const own = await checkpointAnswer(deps, trials, onTrial);
+  const reference = own === null ? {} : { reference: referenceOf(own) };
   const check = await verifyExport({ exportFolder: folder, format, checkers, ...reference, signal });
   const parsed = parseExportMetadata(await readFile(join(folder, 'metadata.json'), 'utf8').catch(() => ''));
   return {
@@ -131,7 +122,8 @@ export async function tryExport(
     metadata: parsed.ok ? parsed.metadata : null,
     check,
     accuracy: check.state === 'refuted' ? none : await accuracyOf(deps, trials, folder, format),
-    predicted: check.state === 'refuted' ? none : await predictBoth(deps, trials, folder, claim, precision, onTrial),
+    predicted:
+      check.state === 'refuted' ? none : await predictBoth(deps, trials, own, { folder, format, precision }, onTrial),
     bytes: await bytesOf(folder, parsed.ok ? parsed.metadata : null),
     seconds: seconds(),
   };
@@ -199,58 +191,64 @@ async function accuracyOf(
 async function predictBoth(
   deps: ExportDeps,
   trials: AcceptanceTrials,
-  folder: string,
-  { format }: ExportClaim,
-  precision: string,
+  own: Answer | null,
+  exported: { readonly folder: string; readonly format: string; readonly precision: string },
   onTrial: (trial: Trial) => void,
 ): Promise<ExportTrial['predicted']> {
-  const { subject, checkpoint, proofSettings, data } = trials;
-  if (!subject.manifest.capabilities.commands.includes('predict') || checkpoint === null)
-    return { reason: 'the trainer does not predict' };
-  const pictures = await writePictures(data, join(deps.root, 'predict-pictures'), MOST_PICTURES);
-  const job = {
-    verb: 'predict',
-    pictures,
-    settings: proofSettings,
-    maxSeconds: Math.ceil(SECONDS * trials.factor),
-  } as const;
+  const { folder, format, precision } = exported;
+  if (own === null) return { reason: 'the trainer does not predict' };
   const nowhere = whyNotRunnable(format);
   if (nowhere !== null) return { reason: nowhere };
-  const own = await checkpointAnswer(deps, trials, job, onTrial);
-  const other = await runTrial(deps, subject, {
-    ...job,
+  const other = await runTrial(deps, trials.subject, {
+    ...own.job,
     name: `predict-${format}-${precision}`,
     overrides: { checkpoint: null, modelArtifact: { path: 'input/model', format } },
     prepare: (jobFolder) => cp(folder, join(jobFolder, 'input', 'model'), { recursive: true }),
   });
   onTrial(other);
-  return compareAnswers(subject.task.id, own, other, precision);
+  return compareAnswers(trials.subject.task.id, own.trial, other, precision);
 }
 
-const answers = new WeakMap<AcceptanceTrials, Promise<Trial>>();
+/** What the checkpoint predicts for a few pictures, and how it was asked. */
+interface Answer {
+  readonly trial: Trial;
+  readonly job: Pick<TrialPlan, 'verb' | 'settings' | 'maxSeconds'> & { readonly pictures: string };
+}
 
-/** Once per task. */
-function checkpointAnswer(
+const answers = new WeakMap<AcceptanceTrials, Promise<Answer>>();
+
+/** Once per task; null when the trainer does not predict. */
+async function checkpointAnswer(
   deps: ExportDeps,
   trials: AcceptanceTrials,
-  job: {
-    readonly verb: 'predict';
-    readonly pictures: string;
-    readonly settings: AcceptanceTrials['proofSettings'];
-    readonly maxSeconds: number;
-  },
   onTrial: (trial: Trial) => void,
-): Promise<Trial> {
+): Promise<Answer | null> {
+  const { checkpoint, subject, proofSettings, data, factor } = trials;
+  if (checkpoint === null || !subject.manifest.capabilities.commands.includes('predict')) return null;
   const known = answers.get(trials);
   if (known !== undefined) return known;
-  const { checkpoint, subject } = trials;
-  if (checkpoint === null) throw new Error('there is no checkpoint to predict with');
-  const running = runTrial(deps, subject, { ...job, name: 'predict-checkpoint', checkpoint }).then((trial) => {
+  const asking = async (): Promise<Answer> => {
+    const pictures = await writePictures(data, join(deps.root, 'predict-pictures'), MOST_PICTURES);
+    const job = {
+      ...{ verb: 'predict' as const, pictures, settings: proofSettings },
+      maxSeconds: Math.ceil(SECONDS * factor),
+    };
+    const trial = await runTrial(deps, subject, { ...job, name: 'predict-checkpoint', checkpoint });
     onTrial(trial);
-    return trial;
-  });
+    return { trial, job };
+  };
+  const running = asking();
   answers.set(trials, running);
   return running;
+}
+
+/** Of predict and not of evaluate: a framework may judge batches that are padded otherwise than the model that is exported. */
+function referenceOf({ trial, job }: Answer): { predictions: string; images: string; most: number } {
+  return {
+    predictions: join(trial.jobFolder, 'output', 'predictions.jsonl'),
+    images: job.pictures,
+    most: MOST_PICTURES,
+  };
 }
 
 async function bytesOf(folder: string, metadata: ExportMetadata | null): Promise<number> {
