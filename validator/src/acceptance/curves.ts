@@ -49,22 +49,17 @@ export function curveOf(trial: Trial): Curve {
 
 /** The largest difference of the losses of two trainings, relative to the losses; null when there is nothing to compare. */
 export function lossDifference(a: Curve, b: Curve): number | null {
-  const other = new Map(numbered(b.losses));
+  const other = lastOfStep(b.losses);
   let most: number | null = null;
-  for (const [place, value] of numbered(a.losses)) {
-    const twin = other.get(place);
+  for (const [step, value] of lastOfStep(a.losses)) {
+    const twin = other.get(step);
     if (twin === undefined) continue;
     most = Math.max(most ?? 0, Math.abs(value - twin) / Math.max(1e-6, Math.abs(value)));
   }
   return most;
 }
 
-/** A step may have several: its own loss, and that of the epoch it ends. */
-function numbered(losses: Curve['losses']): [string, number][] {
-  const seen = new Map<number, number>();
-  return losses.map(({ step, value }) => {
-    const count = (seen.get(step) ?? 0) + 1;
-    seen.set(step, count);
-    return [`${step} ${count}`, value];
-  });
+/** A step may tell its own loss and then that of the epoch it ends; the first of them may have been coalesced away. */
+function lastOfStep(losses: Curve['losses']): ReadonlyMap<number, number> {
+  return new Map(losses.map(({ step, value }) => [step, value]));
 }

@@ -1,13 +1,22 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { readStat, sendSignal, type ProcessStat } from './process-identity.ts';
+import { setImmediate } from 'node:timers/promises';
+import { sendSignal, statNow, type ProcessStat } from './process-identity.ts';
 
-/** Every process of the machine, once. */
+/** Processes read in one go, in about 3 ms; then others have their turn. */
+const AT_ONCE = 256;
+
+/** Every process of the machine, once. /proc answers from memory: handing each of its reads to a thread cost four times as much. */
 export async function listProcesses(): Promise<readonly ProcessStat[]> {
-  const names = await readdir('/proc').catch(() => []);
-  const stats = await Promise.all(names.filter((name) => /^\d+$/.test(name)).map((name) => readStat(Number(name))));
-  return stats.filter((stat) => stat !== null).filter((stat) => stat.state !== 'Z' && stat.state !== 'X');
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
+  const found: ProcessStat[] = [];
+  for (const [at, pid] of pids.entries()) {
+    if (at > 0 && at % AT_ONCE === 0) await setImmediate();
+    const stat = statNow(pid);
+    if (stat !== null && stat.state !== 'Z' && stat.state !== 'X') found.push(stat);
+  }
+  return found;
 }
 
 /** Members of the session and everything below them. The session id is the shim's pid, so it cannot be reused while a member lives. */

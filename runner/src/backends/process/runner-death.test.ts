@@ -9,7 +9,7 @@ import { collect, ContractBench, eventually, INSTALLATION } from '../../testing/
 import { processesUnderTest } from '../../testing/process-backend-under-test.ts';
 import { startedStep } from '../../testing/trainer-script.ts';
 import { AttemptFolder } from './attempt-folder.ts';
-import { bootId, readStat } from './process-identity.ts';
+import { bootId, statNow } from './process-identity.ts';
 import { recordOf } from './process-record.ts';
 import { findWall } from './try-wall.ts';
 
@@ -107,7 +107,7 @@ onlyBare('a reused pid is never signalled', async (bench) => {
   await once(stranger, 'spawn');
   try {
     const pid = stranger.pid ?? 0;
-    const ticks = (await readStat(pid))?.ticks ?? 0;
+    const ticks = statNow(pid)?.ticks ?? 0;
     for (const [index, line] of [`${bootId()} ${pid} ${ticks - 1}\n`, `earlier-boot ${pid} ${ticks}\n`].entries()) {
       const work = await bench.work({}, { job: `reused-${index}` });
       const folder = new AttemptFolder(join(bench.root, 'backend', 'attempts', work.name));
@@ -120,7 +120,7 @@ onlyBare('a reused pid is never signalled', async (bench) => {
       await bench.backend.remove(handle);
     }
     assert.deepEqual([stranger.exitCode, stranger.signalCode], [null, null]);
-    assert.notEqual(await readStat(pid), null);
+    assert.notEqual(statNow(pid), null);
   } finally {
     stranger.kill('SIGKILL');
   }

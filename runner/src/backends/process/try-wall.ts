@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { wallCommand, type Wall, type WallPlan } from './wall-command.ts';
 import { findProgram } from './process-command.ts';
-import { bootId, readStat, signalProcess } from './process-identity.ts';
+import { bootId, signalProcess, statNow } from './process-identity.ts';
 import { trainerBehind } from './walled-trainer.ts';
 
 /** `note`: why there is no wall, and how to get one. */
@@ -122,7 +122,7 @@ async function judge(command: readonly string[]): Promise<string | null> {
     if (!Array.isArray(holes)) return 'The program behind it answered something else.';
     if (holes.length > 0) return String(holes[0]);
     const pid = child.pid ?? 0;
-    const trainer = await trainerBehind({ boot: bootId(), pid, ticks: (await readStat(pid))?.ticks ?? 0 });
+    const trainer = await trainerBehind({ boot: bootId(), pid, ticks: statNow(pid)?.ticks ?? 0 });
     if (trainer === null) return 'The program behind it was not found.';
     await signalProcess(trainer, 'SIGTERM');
     const end = await Promise.race([ended, late]);
