@@ -106,11 +106,28 @@ def _coreml(module: Any, images: Any, work: Path, out: Path, run: Run, dynamic: 
     import coremltools
     from ultralytics.utils.export.coreml import torch2coreml
 
+    _fold_numbers()
     about = _about(run)
     metadata = {"license": about["license"], "labels": json.dumps(about["labels"], ensure_ascii=False), "task": about["task"]}
     file = out / "model.mlpackage"
     torch2coreml(module, [coremltools.TensorType("images", shape=tuple(images.shape))], images, None, file, metadata=metadata)
     return file
+
+
+def _fold_numbers() -> None:
+    """coremltools 9 makes numbers of arrays with one element, which NumPy 2.4 refuses: attention layers could not be converted."""
+    from coremltools.converters.mil.frontend.torch import ops
+
+    theirs = ops._cast
+
+    def cast(context: Any, node: Any, dtype: Any, dtype_name: str) -> None:
+        (value,) = ops._get_inputs(context, node, expected=1)
+        if value.can_be_folded_to_const() and getattr(value.val, "shape", ()) != () and value.val.size == 1:
+            context.add(ops.mb.const(val=dtype(value.val.item()), name=node.name), node.name)
+        else:
+            theirs(context, node, dtype, dtype_name)
+
+    ops._cast = cast
 
 
 def coreml_tensors(file: Path, outputs: list[Any]) -> dict[str, Any]:
