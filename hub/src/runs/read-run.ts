@@ -1,5 +1,5 @@
 import type { RunDetail, RunShape } from '@trainyard/plugin-sdk/api';
-import type { FileEntry } from '@trainyard/plugin-sdk';
+import type { FileEntry, WeightsRef } from '@trainyard/plugin-sdk';
 import { canChange, notFound, requireRead } from '../platform/access.ts';
 import type { Principal } from '../platform/principal.ts';
 import { query, type Queryable } from '../platform/sql.ts';
@@ -167,6 +167,10 @@ export function actionsOf(
   };
 }
 
+function weightsShown({ id, name, sha256 }: WeightsRef): NonNullable<RunDetail['weights']> {
+  return { id, name, sha256 };
+}
+
 /** One run with everything it made. */
 export async function readRun(deps: RunDeps, principal: Principal, id: string): Promise<RunDetail> {
   const row = await requireRun(deps, principal, id);
@@ -182,12 +186,13 @@ export async function readRun(deps: RunDeps, principal: Principal, id: string): 
       config_digest: string;
       seed: number;
       device: string;
+      weights: WeightsRef | null;
       config_schema: string;
       manifest: ManifestView;
       checkpoint_name: string | null;
     }>(
       on,
-      `select run.request, run.preset, run.config, run.config_digest, run.seed, run.device, r.config_schema, r.manifest, c.meta->>'id' as checkpoint_name
+      `select run.request, run.preset, run.config, run.config_digest, run.seed, run.device, run.options->'weights' as weights, r.config_schema, r.manifest, c.meta->>'id' as checkpoint_name
        from run join release r on r.id = run.release left join artifact c on c.id = run.checkpoint where run.id::text = $1`,
       [id],
     ),
@@ -243,6 +248,7 @@ export async function readRun(deps: RunDeps, principal: Principal, id: string): 
     },
     seed: facts.seed,
     device: facts.device,
+    weights: facts.weights === null ? null : weightsShown(facts.weights),
     attempts,
     checkpoints: checkpoints.map(toCheckpoint),
     artifacts: artifacts

@@ -182,6 +182,8 @@ export const RunDetail = Type.Object({
   }),
   seed: Type.Integer(),
   device: Type.String(),
+  /** What training started from; null for random weights and for other verbs. */
+  weights: Type.Union([Type.Null(), Type.Object({ id: Type.String(), name: Type.String(), sha256: Type.String() })]),
   attempts: Type.Array(AttemptShape),
   checkpoints: Type.Array(CheckpointShape),
   artifacts: Type.Array(ArtifactShape),

@@ -1,7 +1,7 @@
 import { watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import type { AnyEvent } from '@trainyard/plugin-sdk';
-import { descendantsOf, killBelow, memoryBelow, shimOf } from './process-tree.ts';
+import { descendantsOf, killBelow, memoryOf, residentPages, shimOf } from './process-tree.ts';
 import type { StopWish } from './stop-wish.ts';
 import type { TrialDeps } from './trial-deps.ts';
 
@@ -86,6 +86,7 @@ export class Stop {
 export class MemoryWatch {
   #timer: NodeJS.Timeout | undefined;
   #peak: number | null = null;
+  #mostPages = 0;
   #busy = false;
 
   get peak(): number | null {
@@ -101,8 +102,13 @@ export class MemoryWatch {
   async #weigh(shim: number): Promise<void> {
     if (this.#busy) return;
     this.#busy = true;
-    const bytes = (await descendantsOf(shim)).length === 0 ? 0 : await memoryBelow(shim);
-    if (bytes > 0) this.#peak = Math.max(this.#peak ?? 0, bytes);
+    const pids = await descendantsOf(shim);
+    const pages = await residentPages(pids);
+    if (pages > this.#mostPages) {
+      this.#mostPages = pages;
+      const bytes = await memoryOf(pids);
+      if (bytes > 0) this.#peak = Math.max(this.#peak ?? 0, bytes);
+    }
     this.#busy = false;
   }
 

@@ -1,5 +1,14 @@
 import { fail, redirect } from '@sveltejs/kit';
-import { getRun, getTrainer, listDatasets, preflightRun, startRun, type RunInput } from '@trainyard/plugin-sdk/api';
+import {
+  fetchWeights,
+  getRun,
+  getTrainer,
+  listDatasets,
+  listReleaseWeights,
+  preflightRun,
+  startRun,
+  type RunInput,
+} from '@trainyard/plugin-sdk/api';
 import { readPresets } from '#lib/config-form/presets.ts';
 import { answer, need } from '#lib/server/answers.ts';
 import { manifestView } from '#lib/server/manifest-view.ts';
@@ -13,7 +22,9 @@ export const load: PageServerLoad = async ({ locals, params, url }) => {
     answer(locals.hub.call(listDatasets, { query: { limit: 100 } })),
     from === null ? undefined : answer(locals.hub.call(getRun, { params: { run: from } })),
   ]);
+  const weights = await answer(locals.hub.call(listReleaseWeights, { params: { release: release.id }, query: {} }));
   return {
+    weights: weights.ok ? weights.value.items : [],
     release: {
       id: release.id,
       owner: release.owner,
@@ -31,7 +42,12 @@ export const load: PageServerLoad = async ({ locals, params, url }) => {
     set: readSettings(url.searchParams.get('set')),
     earlier:
       earlier?.ok === true
-        ? { run: earlier.value.run, config: earlier.value.config, device: earlier.value.device }
+        ? {
+            run: earlier.value.run,
+            config: earlier.value.config,
+            device: earlier.value.device,
+            weights: earlier.value.weights,
+          }
         : undefined,
   };
 };
@@ -52,7 +68,7 @@ function readInput(form: FormData): RunInput {
     const value = form.get(name);
     return typeof value === 'string' && value !== '' ? value : undefined;
   }
-  const [trainer, version, task, model, dataset, preset, name] = [
+  const [trainer, version, task, model, dataset, preset, name, weights] = [
     'trainer',
     'version',
     'task',
@@ -60,6 +76,7 @@ function readInput(form: FormData): RunInput {
     'dataset',
     'preset',
     'name',
+    'weights',
   ].map(text);
   const device = form.get('device') === 'cuda' ? 'cuda' : 'cpu';
   return {
@@ -73,6 +90,7 @@ function readInput(form: FormData): RunInput {
     ...(dataset === undefined ? {} : { dataset }),
     ...(preset === undefined ? {} : { preset }),
     ...(name === undefined ? {} : { name }),
+    ...(weights === undefined ? {} : { weights }),
   };
 }
 
@@ -80,6 +98,13 @@ export const actions: Actions = {
   check: async ({ locals, request }) => {
     const result = await answer(locals.hub.call(preflightRun, { body: readInput(await request.formData()) }));
     return result.ok ? { preflight: result.value } : fail(result.problem.status, { problem: result.problem });
+  },
+  fetch: async ({ locals, request }) => {
+    const form = await request.formData();
+    const [url, sha256] = ['url', 'sha256'].map((name) => String(form.get(name) ?? '').trim());
+    const body = { url: url ?? '', sha256: (sha256 ?? '').replace(/^sha256:/, '').toLowerCase() };
+    const result = await answer(locals.hub.call(fetchWeights, { body }));
+    return result.ok ? { fetching: result.value.sha256 } : fail(result.problem.status, { problem: result.problem });
   },
   start: async ({ locals, request }) => {
     const result = await answer(locals.hub.call(startRun, { body: readInput(await request.formData()) }));
