@@ -92,7 +92,7 @@ export const lab: Messages['lab'] = {
     notSent: '파일을 보내지 못했습니다',
     byAddress: '주소에서 가져오기',
     address: '주소',
-    digest: 'SHA-256',
+    digest: 'SHA-256 값',
   },
   dataset: '데이터셋',
   noDataset: '아직 이 과제에 맞는 데이터셋이 없습니다',
