@@ -2,9 +2,10 @@ import { getContext, setContext } from 'svelte';
 import { en } from './en/index.ts';
 import { formatsFor, type Formats } from './formats.ts';
 import type { Locale } from './locales.ts';
+import type { Messages } from './messages.ts';
 
-/** Every language has the shape of English; a missing text is a compile error. */
-export type Messages = typeof en;
+export type { Messages };
+
 interface Language {
   readonly locale: Locale;
   readonly texts: Messages;

@@ -1,4 +1,4 @@
-import type { Messages } from '../index.ts';
+import type { Messages } from '../messages.ts';
 
 export const author: Messages['author'] = {
   publishTitle: '트레이너 게시',

@@ -1,4 +1,4 @@
-import type { Messages } from '../index.ts';
+import type { Messages } from '../messages.ts';
 
 export const catalog: Messages['catalog'] = {
   homeTitle: '검증된 트레이너로 비전 모델을 학습합니다.',

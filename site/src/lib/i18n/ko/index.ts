@@ -1,4 +1,4 @@
-import type { Messages } from '../index.ts';
+import type { Messages } from '../messages.ts';
 import { account } from './account.ts';
 import { author } from './author.ts';
 import { catalog } from './catalog.ts';

@@ -1,4 +1,4 @@
-import type { Messages } from '../index.ts';
+import type { Messages } from '../messages.ts';
 
 export const splits: Messages['splits'] = { train: '학습', val: '검증', test: '시험' };
 

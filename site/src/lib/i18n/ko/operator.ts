@@ -1,4 +1,4 @@
-import type { Messages } from '../index.ts';
+import type { Messages } from '../messages.ts';
 
 export const operator: Messages['operator'] = {
   title: '에이전트와 대기열',
