@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-const BENCHES = ['ingest', 'claim', 'sdk', 'start'];
+const BENCHES = ['ingest', 'claim', 'sdk', 'trainers', 'start'];
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } } });
 const wanted = values.only ?? BENCHES;
 const unknown = wanted.filter((name) => !BENCHES.includes(name));

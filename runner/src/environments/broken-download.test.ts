@@ -87,7 +87,7 @@ async function send(name: Name, bytes: Buffer, write: (piece: Buffer) => void, g
   for (let at = 0; at < bytes.length && !gone(); at += piece) {
     write(bytes.subarray(at, at + piece));
     sent[name] += Math.min(piece, bytes.length - at);
-    if (slow && name === 'big') await sleep(250);
+    if (slow && name === 'big') await sleep(400);
   }
 }
 
@@ -104,12 +104,15 @@ test(
     };
     const told: EnvironmentProgress[] = [];
     const cut = new AbortController();
+    let ended = false;
     const halfway = (async () => {
-      while (sent.big < SIZES.big * 0.6) await sleep(20);
+      while (sent.big < SIZES.big * 0.6 && !ended) await sleep(20);
       cut.abort();
     })();
     await assert.rejects(
-      ensureEnvironment(request, { report: (progress) => told.push(progress), signal: cut.signal }),
+      ensureEnvironment(request, { report: (progress) => told.push(progress), signal: cut.signal }).finally(() => {
+        ended = true;
+      }),
       { name: 'AbortError' },
     );
     await halfway;

@@ -25,6 +25,8 @@ export class AttemptFolder {
   readonly path: string;
   readonly run: string;
   readonly tmp: string;
+  /** Once written it never changes, and it is asked for ten times a second. */
+  #shim: ProcessIdentity | null = null;
 
   constructor(path: string) {
     this.path = path;
@@ -55,7 +57,8 @@ export class AttemptFolder {
   }
 
   async shim(): Promise<ProcessIdentity | null> {
-    return parseIdentity((await this.#read('begun')) ?? '');
+    this.#shim ??= parseIdentity((await this.#read('begun')) ?? '');
+    return this.#shim;
   }
 
   async trainer(): Promise<ProcessIdentity | null> {

@@ -15,9 +15,9 @@ export type ExecutionState =
   | { readonly phase: 'vanished'; readonly shim: ProcessIdentity };
 
 export async function readState(folder: AttemptFolder): Promise<ExecutionState> {
-  const reason = await folder.startFailure();
-  if (reason !== null) return { phase: 'not-started', reason };
   const shim = await folder.shim();
+  const reason = shim === null ? await folder.startFailure() : null;
+  if (reason !== null) return { phase: 'not-started', reason };
   const exit = await folder.exit();
   if (exit !== null) return { phase: 'ended', shim, exit };
   if (shim === null) return { phase: (await folder.record()) === null ? 'absent' : 'created' };

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, readlink, realpath, type FileHandle } from 'node:fs/promises';
+import { lstat, open, readlink, realpath, type FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OUTPUT_STREAMS, type Mark, type Marks, type Output, type OutputStream } from '../backend.ts';
 
@@ -51,6 +51,7 @@ class FileCursor {
   #generation: number;
   #file: FileHandle | null = null;
   #inode = 0;
+  #device = 0;
 
   constructor(stream: OutputStream, path: string, within: string, mark: Mark = { offset: 0, generation: 0 }) {
     this.stream = stream;
@@ -69,7 +70,11 @@ class FileCursor {
   }
 
   async *#read(): AsyncGenerator<Output> {
-    const file = await this.#current();
+    const seen = await lstat(this.#path).catch(() => null);
+    // Most looks end here: the file is the one that is open, and nothing was added.
+    const same = this.#file !== null && seen?.ino === this.#inode && seen.dev === this.#device;
+    if (same && seen.size === this.#offset) return;
+    const file = same ? this.#file : await this.#current();
     if (file === null) return;
     const size = (await file.stat()).size;
     if (size < this.#offset) this.#restart();
@@ -88,8 +93,8 @@ class FileCursor {
   async #current(): Promise<FileHandle | null> {
     const next = await this.#open();
     if (next === null) return this.#file;
-    const inode = (await next.stat()).ino;
-    if (this.#file !== null && inode === this.#inode) {
+    const { ino: inode, dev: device } = await next.stat();
+    if (this.#file !== null && inode === this.#inode && device === this.#device) {
       await next.close();
       return this.#file;
     }
@@ -97,6 +102,7 @@ class FileCursor {
     await this.close();
     this.#file = next;
     this.#inode = inode;
+    this.#device = device;
     return next;
   }
 
