@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { canonicalJson, newId, sha256, type DatasetFormat, type TaskId } from '@trainyard/plugin-sdk';
 import { defaultsFor, type ConfigSchema, type JsonObject } from '@trainyard/plugin-sdk/config';
-import { synthDataset, type DatasetFile } from '@trainyard/plugin-sdk/dataset';
+import type { DatasetFile } from '@trainyard/plugin-sdk/dataset';
 import { loadBackend } from '@trainyard/runner/backends';
 import { runVerb } from '@trainyard/runner/work';
 import { parse } from 'yaml';
@@ -114,11 +114,9 @@ async function prepare(subject: Subject, folder: string, python: string): Promis
   const place = await mkdtemp(join(tmpdir(), 'trainyard-bench-'));
   const dataset = join(place, 'dataset');
   const { task, format, pictures } = subject;
-  const { files, file } = await synthDataset({ task, format, seed: 7, ...pictures });
-  for (const [path, bytes] of files) {
-    await mkdir(dirname(join(dataset, path)), { recursive: true });
-    await writeFile(join(dataset, path), bytes);
-  }
+  const wish = JSON.stringify({ task, format, seed: 7, ...pictures });
+  await output(process.execPath, [join(import.meta.dirname, 'support', 'draw-parts.ts'), wish, dataset], root);
+  const file: DatasetFile = JSON.parse(await readFile(join(dataset, 'dataset.json'), 'utf8'));
   const copy = join(place, 'package');
   await cp(folder, copy, { recursive: true, dereference: true });
   await cp(join(import.meta.dirname, 'trainer_cost.py'), join(copy, 'trainer_cost.py'));

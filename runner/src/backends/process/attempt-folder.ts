@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { parseIdentity, type ProcessIdentity } from './process-identity.ts';
@@ -94,7 +94,9 @@ export class AttemptFolder {
 
   async stopRequests(): Promise<ReadonlyMap<StopReason, StopRequest>> {
     const found = new Map<StopReason, StopRequest>();
+    const names: readonly string[] = await readdir(this.run).catch(() => []);
     for (const reason of STOP_REASONS) {
+      if (!names.includes(`stop-${reason}`)) continue;
       const request = await this.stopRequest(reason);
       if (request !== null) found.set(reason, request);
     }

@@ -3,6 +3,10 @@ import { lstat, open, readlink, realpath, type FileHandle } from 'node:fs/promis
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OUTPUT_STREAMS, type Mark, type Marks, type Output, type OutputStream } from '../backend.ts';
 
+/** What has run for long is looked at less often, up to this many times the pause. */
+const SLOWEST = 5;
+/** Share of its age that an execution is left alone. */
+const AGE_SHARE = 1 / 40;
 /** Most bytes of one piece, and of one stream before the others get their turn. */
 const PIECE_BYTES = 256 * 1024;
 const TURN_BYTES = 1024 * 1024;
@@ -24,6 +28,7 @@ export async function* followFiles(
   const cursors = order.map(
     (stream) => new FileCursor(stream, files.paths[stream], files.within[stream], from[stream]),
   );
+  const begun = performance.now();
   try {
     for (;;) {
       const last = await ended(); // asked before reading: what was written until then is read in this round
@@ -36,7 +41,7 @@ export async function* followFiles(
       }
       if (pieces > 0) continue;
       if (last) return;
-      await sleep(pollMs);
+      await sleep(Math.min(SLOWEST * pollMs, Math.max(pollMs, (performance.now() - begun) * AGE_SHARE)));
     }
   } finally {
     await Promise.all(cursors.map((cursor) => cursor.close()));
