@@ -1,15 +1,19 @@
 // The table of what the bundled trainers were seen to do: the conformance program (`trainyard validate --level L3`) on the real frameworks, task by task.
 // Short: one task a trainer and every export format once. Full: every declared task; each result is kept with its commit and machine as soon as it is there.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Report } from '@trainyard/plugin-sdk';
 import { parse } from 'yaml';
 import { keepProof, rowsOf, tableOf, type Proven } from './proof-table.ts';
 import { emptyTally, type Tally } from './tally.ts';
 
+/** What `trainyard init --template python` writes: an own trainer of 40 lines. */
+const STARTER = 'starter';
 /** One task each that together covers every export format. */
 const SHORT = [
+  { trainer: STARTER, task: 'classify' },
   { trainer: 'reference', task: 'classify' },
   { trainer: 'timm', task: 'classify' },
   { trainer: 'huggingface', task: 'semantic' },
@@ -25,7 +29,9 @@ interface Asked {
   readonly full: boolean;
 }
 
-function folderOf(root: string, trainer: string): string {
+/** `desk`: where the starter was made. */
+function folderOf(root: string, desk: string, trainer: string): string {
+  if (trainer === STARTER) return join(desk, STARTER);
   return trainer === 'reference' ? join(root, 'plugin-sdk', 'reference-trainer') : join(root, 'trainers', trainer);
 }
 
@@ -37,7 +43,18 @@ function homeOf(root: string): string {
     : join(given, '..', 'proofs');
 }
 
-export async function proveTrainers({ root, bundles, only, full }: Asked): Promise<Tally> {
+export async function proveTrainers(asked: Asked): Promise<Tally> {
+  const desk = mkdtempSync(join(tmpdir(), 'trainyard-starter-'));
+  try {
+    const init = [join(asked.root, 'plugin-sdk/src/cli/main.ts'), 'init', STARTER, '--template', 'python'];
+    spawnSync(process.execPath, init, { cwd: desk, stdio: ['ignore', 'ignore', 'inherit'] });
+    return await proveAll(asked, desk);
+  } finally {
+    rmSync(desk, { recursive: true, force: true });
+  }
+}
+
+async function proveAll({ root, bundles, only, full }: Asked, desk: string): Promise<Tally> {
   const home = homeOf(root);
   mkdirSync(home, { recursive: true });
   const env = { ...process.env, TRAINYARD_HOME: home, OMP_NUM_THREADS: '1' };
@@ -48,11 +65,13 @@ export async function proveTrainers({ root, bundles, only, full }: Asked): Promi
     tally.skips.push({ name: 'proofs: export checkers', reason: 'their environment could not be built' });
     console.log('The export checkers could not be prepared: exports other than ONNX stay declared.');
   }
-  const wanted = (full ? allTasks(root) : SHORT).filter(({ trainer, task }) => `${trainer}/${task}`.startsWith(only));
+  const wanted = (full ? allTasks(root, desk) : SHORT).filter(({ trainer, task }) =>
+    `${trainer}/${task}`.startsWith(only),
+  );
   const results: Proven[] = [];
   for (const { trainer, task } of wanted) {
     console.log(`\n── proof: ${trainer} ${task}`);
-    const proven = await prove({ root, trainer, task, env, keep: bundles });
+    const proven = await prove({ root, desk, trainer, task, env, keep: bundles });
     if (typeof proven === 'string') {
       tally.failed += 1;
       tally.failures.push(`proof ${trainer} ${task}: ${proven}`);
@@ -71,9 +90,9 @@ export async function proveTrainers({ root, bundles, only, full }: Asked): Promi
   return tally;
 }
 
-function allTasks(root: string): { trainer: string; task: string }[] {
-  return ['reference', 'timm', 'huggingface', 'ultralytics'].flatMap((trainer) => {
-    const manifest = parse(readFileSync(join(folderOf(root, trainer), 'trainer.yaml'), 'utf8'));
+function allTasks(root: string, desk: string): { trainer: string; task: string }[] {
+  return [STARTER, 'reference', 'timm', 'huggingface', 'ultralytics'].flatMap((trainer) => {
+    const manifest = parse(readFileSync(join(folderOf(root, desk, trainer), 'trainer.yaml'), 'utf8'));
     return manifest.tasks.map(({ id }: { id: string }) => ({ trainer, task: id }));
   });
 }
@@ -81,13 +100,14 @@ function allTasks(root: string): { trainer: string; task: string }[] {
 /** The report of one task, or why there is none. */
 async function prove(what: {
   root: string;
+  desk: string;
   trainer: string;
   task: string;
   env: NodeJS.ProcessEnv;
   /** Folder for copies of the exports. */
   keep: string | null;
 }): Promise<Proven | string> {
-  const folder = folderOf(what.root, what.trainer);
+  const folder = folderOf(what.root, what.desk, what.trainer);
   const began = Date.now();
   const args = [join(what.root, 'validator/src/cli.ts'), folder, '--level', 'L3', '--task', what.task, '--json'];
   if (what.keep !== null) args.push('--keep', what.keep);
