@@ -24,7 +24,7 @@ export interface LocalJob {
   readonly checkpoint?: { readonly path: string; readonly sha256: string };
   readonly evaluate?: JobFileInput['evaluate'];
   /** Folder of pictures; copied to `input/images/`. */
-  readonly predict?: { readonly folder: string; readonly topK?: number };
+  readonly predict?: { readonly folder: string; readonly topK?: number; readonly threshold?: number };
   readonly export?: JobFileInput['export'];
   /** Fields of job.json to say otherwise, for trials of what a trainer makes of a strange job; backend and folders do not hear of it. */
   readonly overrides?: Readonly<Record<string, unknown>>;
@@ -184,6 +184,7 @@ async function makeJobFolder(folder: string, options: RunVerbOptions, id: string
             predict: {
               source: 'input/images',
               ...(job.predict.topK === undefined ? {} : { topK: job.predict.topK }),
+              ...(job.predict.threshold === undefined ? {} : { threshold: job.predict.threshold }),
             },
           }),
       ...(job.export === undefined ? {} : { export: job.export }),

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cp, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir, hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { parseExportMetadata, type ExportMetadata } from '@trainyard/plugin-sdk/export';
@@ -21,6 +21,7 @@ import type { AcceptanceTrials } from '../acceptance/acceptance-trials.ts';
 import { writePictures } from '../contract/trial-data.ts';
 import { listed } from '../data/test-data.ts';
 import { compareAnswers, type ComparedAnswers } from './compare-answers.ts';
+import { asRecord, parseJson } from '../trial/output-json.ts';
 import { runTrial, type TrialPlan } from '../trial/run-trial.ts';
 import type { TrialDeps } from '../trial/trial-deps.ts';
 import { exitCodeOf, type Trial } from '../trial/trials.ts';
@@ -121,7 +122,7 @@ export async function tryExport(
     faults,
     metadata: parsed.ok ? parsed.metadata : null,
     check,
-    accuracy: check.state === 'refuted' ? none : await accuracyOf(deps, trials, folder, format),
+    accuracy: check.state === 'refuted' ? none : await accuracyOf(deps, trials, folder, format, onTrial),
     predicted:
       check.state === 'refuted' ? none : await predictBoth(deps, trials, own, { folder, format, precision }, onTrial),
     bytes: await bytesOf(folder, parsed.ok ? parsed.metadata : null),
@@ -149,14 +150,16 @@ async function accuracyOf(
   trials: AcceptanceTrials,
   folder: string,
   format: string,
+  onTrial: (trial: Trial) => void,
 ): Promise<ExportTrial['accuracy']> {
   const { checkers, signal, root } = deps;
-  const { recomputed, primary, subject, dataset, data } = trials;
+  const { primary, subject, dataset, data } = trials;
   if (checkers === null) return { reason: 'the checkers are not prepared on this machine' };
-  if (recomputed === null || 'problem' in recomputed) return { reason: 'the checkpoint itself has no metric' };
   const output = join(root, `answers-${createHash('sha256').update(folder).digest('hex').slice(0, 8)}`);
   await mkdir(output, { recursive: true });
   try {
+    const own = await checkpointMetric(deps, trials, onTrial);
+    if (typeof own === 'string') return { reason: own };
     const wish = {
       exportFolder: folder,
       format,
@@ -176,7 +179,7 @@ async function accuracyOf(
     });
     return {
       name: primary.name,
-      checkpoint: recomputed.metrics[primary.name] ?? 0,
+      checkpoint: own,
       exported: metrics.metrics[primary.name] ?? 0,
     };
   } catch (error) {
@@ -185,6 +188,64 @@ async function accuracyOf(
   } finally {
     await rm(output, { recursive: true, force: true });
   }
+}
+
+const metrics = new WeakMap<AcceptanceTrials, Promise<number | string>>();
+
+/** The primary metric of what the checkpoint predicts for all of val, once per task; or why there is none. */
+function checkpointMetric(
+  deps: ExportDeps,
+  trials: AcceptanceTrials,
+  onTrial: (trial: Trial) => void,
+): Promise<number | string> {
+  const known = metrics.get(trials) ?? measureCheckpoint(deps, trials, onTrial);
+  metrics.set(trials, known);
+  return known;
+}
+
+async function measureCheckpoint(
+  deps: ExportDeps,
+  trials: AcceptanceTrials,
+  onTrial: (trial: Trial) => void,
+): Promise<number | string> {
+  const { subject, checkpoint, proofSettings, data, dataset, primary, factor, recomputed } = trials;
+  if (!subject.manifest.capabilities.commands.includes('predict') || checkpoint === null)
+    return recomputed === null || 'problem' in recomputed
+      ? 'the checkpoint itself has no metric'
+      : (recomputed.metrics[primary.name] ?? 0);
+  const trial = await runTrial(deps, subject, {
+    ...{ name: 'predict-val', verb: 'predict', checkpoint, settings: proofSettings, threshold: METRIC_THRESHOLD },
+    pictures: await writePictures(data, join(deps.root, 'val-pictures')),
+    maxSeconds: Math.ceil(SECONDS * factor),
+  });
+  onTrial(trial);
+  if (exitCodeOf(trial) !== 0) return 'predict with the checkpoint failed';
+  const found = await recomputeMetrics({
+    task: subject.task.id,
+    dataset: { folder: dataset.folder },
+    split: 'val',
+    predictions: await withDatasetNames(trial, listed(data, 'val')),
+  });
+  return found.metrics[primary.name] ?? 0;
+}
+
+/** predictions.jsonl with the names that the pictures have in the dataset; in their folder they have no folders. */
+async function withDatasetNames(trial: Trial, paths: readonly string[]): Promise<string> {
+  const output = join(trial.jobFolder, 'output');
+  const names = new Map(paths.map((path) => [path.replaceAll('/', '_'), path]));
+  const text = await readFile(join(output, 'predictions.jsonl'), 'utf8');
+  const lines = text.split('\n').filter((line) => line !== '');
+  const renamed = lines.map((line) => {
+    const prediction = asRecord(parseJson(line));
+    const name =
+      String(prediction?.['image'] ?? '')
+        .split('/')
+        .at(-1) ?? '';
+    return JSON.stringify({ ...prediction, image: names.get(name) ?? name });
+  });
+  const file = join(output, 'predictions-of-val.jsonl');
+  await writeFile(file, `${renamed.join('\n')}\n`);
+  return file;
 }
 
 /** The trainer's own predict, with the checkpoint and with the exported model. */

@@ -37,6 +37,8 @@ export interface TrialPlan {
   readonly export?: LocalJob['export'];
   /** Folder of pictures for predict. */
   readonly pictures?: string;
+  /** Scores below are left out of predict; the trainer's own when absent. */
+  readonly threshold?: number;
   /** Job folder of an earlier trial to go on in. */
   readonly resumeIn?: { readonly jobFolder: string; readonly checkpoint: string; readonly step: number };
   /** Puts more into the job folder before the trainer starts. */
@@ -164,7 +166,14 @@ function jobOf(subject: Subject, plan: TrialPlan): LocalJob {
     ...(plan.checkpoint === undefined ? {} : { checkpoint: plan.checkpoint }),
     ...(plan.verb === 'evaluate' ? { evaluate: { split: 'val' } } : {}),
     ...(plan.export === undefined ? {} : { export: plan.export }),
-    ...(plan.pictures === undefined ? {} : { predict: { folder: plan.pictures } }),
+    ...(plan.pictures === undefined
+      ? {}
+      : {
+          predict: {
+            folder: plan.pictures,
+            ...(plan.threshold === undefined ? {} : { threshold: plan.threshold }),
+          },
+        }),
     ...(plan.overrides === undefined ? {} : { overrides: plan.overrides }),
   };
 }
