@@ -14,7 +14,7 @@ import { ensureEnvironment, type EnvironmentProgress } from './python-environmen
 import { defaultPython } from './pythons.ts';
 
 /** Two wheels: a small one, and a big one that comes slowly. Random bytes, which no packing makes smaller. */
-const SIZES = { small: 2_000_000, big: 12_000_000 } as const;
+const SIZES = { small: 2_000_000, big: 24_000_000 } as const;
 const MAKE = `
 import os, sys, zipfile
 name, size, target = sys.argv[1], int(sys.argv[2]), sys.argv[3]
@@ -83,11 +83,11 @@ async function answer(url: string): Promise<{ type: string; bytes: Buffer | null
 }
 
 async function send(name: Name, bytes: Buffer, write: (piece: Buffer) => void, gone: () => boolean): Promise<void> {
-  const piece = 400_000;
+  const piece = 800_000;
   for (let at = 0; at < bytes.length && !gone(); at += piece) {
     write(bytes.subarray(at, at + piece));
     sent[name] += Math.min(piece, bytes.length - at);
-    if (slow && name === 'big') await sleep(400);
+    if (slow && name === 'big') await sleep(300);
   }
 }
 
@@ -118,7 +118,7 @@ test(
     await halfway;
     const sized = told.filter(({ totalBytes }) => totalBytes !== undefined);
     assert.ok(sized.length > 0, told.map(({ sentence }) => sentence).join('\n'));
-    assert.ok(sized.every(({ totalBytes = 0 }) => totalBytes <= 14_500_000 && totalBytes >= 1_900_000));
+    assert.ok(sized.every(({ totalBytes = 0 }) => totalBytes <= 27_000_000 && totalBytes >= 1_900_000));
     const underWay = new Set(sized.map(({ bytes = 0 }) => bytes).filter((bytes) => bytes > SIZES.small * 1.1));
     assert.ok(underWay.size >= 3, `the big one moves while it comes: ${[...underWay].join(' ')}`);
     assert.ok(
