@@ -8,7 +8,6 @@ import type { DatasetFile } from '@trainyard/plugin-sdk/dataset';
 import { loadBackend } from '@trainyard/runner/backends';
 import { runVerb } from '@trainyard/runner/work';
 import { parse } from 'yaml';
-import { testEnvironment } from '../scripts/testing/trainer-tests.ts';
 import { median } from './support/rounds.ts';
 
 /**
@@ -20,6 +19,8 @@ const GOAL_PERCENT = 0.5;
 const ROUNDS = 2;
 const EPOCHS = 4;
 const root = join(import.meta.dirname, '..');
+/** Python of each trainer's environment, from `npm run bench`. */
+const PYTHONS: Readonly<Record<string, string>> = JSON.parse(process.env['TRAINYARD_BENCH_PYTHONS'] ?? '{}');
 
 interface Subject {
   readonly trainer: string;
@@ -71,13 +72,13 @@ const SUBJECTS: readonly Subject[] = [
 
 async function measure(subject: Subject): Promise<void> {
   const folder = join(root, 'trainers', subject.trainer);
-  const environment = testEnvironment(root, subject.trainer, join('trainers', subject.trainer));
-  if ('missing' in environment) {
-    console.log(`${subject.trainer}: not run: ${environment.missing}`);
+  const python = PYTHONS[subject.trainer];
+  if (python === undefined) {
+    console.log(`${subject.trainer}: not run: its environment could not be built`);
     process.exitCode = 1;
     return;
   }
-  const place = await prepare(subject, folder, environment.python);
+  const place = await prepare(subject, folder, python);
   try {
     const shares: number[] = [];
     const sdk: number[] = [];
@@ -228,4 +229,4 @@ async function output(program: string, args: readonly string[], cwd: string, mor
 }
 
 process.env['OMP_NUM_THREADS'] = '1';
-for (const subject of SUBJECTS) if (!process.env.ONLY || process.env.ONLY === subject.trainer) await measure(subject);
+for (const subject of SUBJECTS) await measure(subject);

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { testEnvironment } from './testing/trainer-tests.ts';
 
 const BENCHES = ['ingest', 'claim', 'sdk', 'trainers', 'start'];
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } } });
@@ -15,11 +16,22 @@ if (unknown.length > 0) {
 for (const name of wanted) {
   const code = await new Promise((done) => {
     const file = join(import.meta.dirname, '..', 'bench', `${name}.ts`);
-    const child = spawn(process.execPath, [file], { stdio: 'inherit' });
+    const env = name === 'trainers' ? { ...process.env, TRAINYARD_BENCH_PYTHONS: pythons() } : process.env;
+    const child = spawn(process.execPath, [file], { stdio: 'inherit', env });
     child.once('exit', done);
   });
   if (code !== 0) {
     console.log(`${name}: no result`);
     process.exitCode = 1;
   }
+}
+
+/** Python of each bundled trainer's environment, built when it is not there yet. */
+function pythons(): string {
+  const root = join(import.meta.dirname, '..');
+  const found = ['timm', 'huggingface', 'ultralytics'].flatMap((trainer) => {
+    const environment = testEnvironment(root, trainer, join('trainers', trainer));
+    return 'python' in environment ? [[trainer, environment.python] as const] : [];
+  });
+  return JSON.stringify(Object.fromEntries(found));
 }
