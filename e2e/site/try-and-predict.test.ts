@@ -103,13 +103,11 @@ test('one picture is looked at in the browser, by the exported model', async () 
   await input.waitFor({ state: 'attached' });
   await checkPage();
   const picture = await page.screenshot({ clip: { x: 0, y: 0, width: 320, height: 320 } });
-  for (const name of ['first.png', 'second.png']) {
-    const began = Date.now();
-    await input.setInputFiles({ name, mimeType: 'image/png', buffer: picture });
-    await page.locator('main img').first().waitFor();
-    await page.getByText(/%/).first().waitFor();
-    console.log(`quick test in the browser, ${name}: ${Date.now() - began} ms from the file to the answer`);
-  }
+  const began = Date.now();
+  await input.setInputFiles({ name: 'first.png', mimeType: 'image/png', buffer: picture });
+  await page.locator('main img').first().waitFor();
+  await page.getByText(/%/).first().waitFor();
+  console.log(`quick test in the browser: ${Date.now() - began} ms from the file to the answer`);
   await input.setInputFiles({ name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
   await page.getByRole('alert').getByText('broken.png').waitFor();
   await checkPage();
