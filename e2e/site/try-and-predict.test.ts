@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { startRun } from '@trainyard/plugin-sdk/api';
+import { getRun, startRun, type RunDetail } from '@trainyard/plugin-sdk/api';
 import type { Browser, Page } from 'playwright-core';
 import { accessibilityFaults, openChromium, openPage, sidewaysScroll, type Visit } from '../support/chromium.ts';
 import { makeAdmin, type Person } from '../support/people.ts';
@@ -93,22 +93,53 @@ test('a whole split is predicted, and every picture shows what was seen', async 
   await checkPage();
 });
 
-test('one picture is looked at in the browser, by the exported model', async () => {
-  await page.goto(`${system.url}/runs/${run}?tab=exports`);
-  await page.locator('main form').getByRole('button', { name: 'Export' }).click();
-  await page.waitForURL((url) => url.pathname.startsWith('/runs/') && !url.pathname.includes(run));
-  await page.locator('h1 + span', { hasText: 'Succeeded' }).waitFor();
-  await page.goto(`${system.url}/runs/${run}/try`);
-  const input = page.locator('main input[type=file]');
-  await input.waitFor({ state: 'attached' });
+test('one picture is tried by checkpoint: exported by the first picture, at once for the next', async () => {
+  await page.goto(`${system.url}/runs/${run}?tab=predict`);
+  await page.getByRole('link', { name: 'Try one picture' }).click();
+  await page.getByText('The first picture takes some seconds').waitFor();
   await checkPage();
-  const picture = await page.screenshot({ clip: { x: 0, y: 0, width: 320, height: 320 } });
+  const first = await page.screenshot({ clip: { x: 0, y: 0, width: 320, height: 320 } });
+  await tryPicture('first.png', first);
+  await page.getByRole('status').getByText('Making this checkpoint ready').waitFor();
+  await answered();
+  await checkPage();
+  assert.equal((await exportsOf(run)).length, 1);
+
+  const second = await page.screenshot({ clip: { x: 320, y: 0, width: 320, height: 320 } });
+  const before = await page.locator('main img').first().getAttribute('src');
   const began = Date.now();
-  await input.setInputFiles({ name: 'first.png', mimeType: 'image/png', buffer: picture });
-  await page.locator('main img').first().waitFor();
-  await page.getByText(/%/).first().waitFor();
-  console.log(`quick test in the browser: ${Date.now() - began} ms from the file to the answer`);
-  await input.setInputFiles({ name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
+  await tryPicture('second.png', second);
+  await page.waitForFunction((src) => document.querySelector('main img')?.getAttribute('src') !== src, before);
+  await answered();
+  console.log(`quick test, warm: ${Date.now() - began} ms from the file to the answer`);
+
+  // The same checkpoint again, on a page of its own: the export that is there is taken.
+  const [made] = await exportsOf(run);
+  await page.goto(`${system.url}/runs/${run}/try?with=${made?.checkpointId}`);
+  await tryPicture('first.png', first);
+  await answered();
+  assert.equal((await exportsOf(run)).length, 1);
+});
+
+test('one picture is tried by export; a file that is no picture is said to be none', async () => {
+  const [made] = await exportsOf(run);
+  await page.goto(`${system.url}/runs/${run}/try?with=${made?.id}`);
+  await tryPicture('broken.png', Buffer.from('no picture'));
   await page.getByRole('alert').getByText('broken.png').waitFor();
+  await tryPicture('small.png', await page.screenshot({ clip: { x: 0, y: 0, width: 64, height: 64 } }));
+  await answered();
   await checkPage();
 });
+
+async function exportsOf(id: string): Promise<RunDetail['exports']> {
+  return (await admin.client.call(getRun, { params: { run: id } })).exports;
+}
+
+async function tryPicture(name: string, buffer: Buffer): Promise<void> {
+  await page.locator('main input[type=file]:enabled').setInputFiles({ name, mimeType: 'image/png', buffer });
+}
+
+async function answered(): Promise<void> {
+  await page.locator('main img').first().waitFor();
+  await page.locator('main aside').getByText(/%/).first().waitFor();
+}

@@ -19,7 +19,7 @@ export async function runPythonTests(what: PythonTests): Promise<Tally> {
   console.log(`\n── ${what.title}: ${python}`);
 
   const top = existsSync(join(what.tests, '__init__.py')) ? dirname(what.tests) : what.tests;
-  const args = ['-m', 'unittest', 'discover', '-v', '-s', what.tests, '-t', top];
+  const args = ['-m', 'unittest', 'discover', '-v', '-b', '-s', what.tests, '-t', top];
   const { output, code } = await runPrinting(python, args, {
     cwd: dirname(what.tests),
     env: { ...process.env, OMP_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1', ...what.environment },

@@ -91,7 +91,13 @@ function toCheckpoint(row: ArtifactRow): RunDetail['checkpoints'][number] {
     createdAt: row.created_at.toISOString(),
   };
 }
-function toExport(row: ArtifactRow, checkpoint: string): RunDetail['exports'][number] {
+/** The checkpoint an export was made from; both null when it is gone. */
+interface Origin {
+  checkpoint_id: string | null;
+  checkpoint_name: string | null;
+}
+
+function toExport(row: ArtifactRow, origin: Origin): RunDetail['exports'][number] {
   const parity = row.meta['parity'] as Record<string, unknown> | undefined;
   return {
     id: row.id,
@@ -101,7 +107,8 @@ function toExport(row: ArtifactRow, checkpoint: string): RunDetail['exports'][nu
     bytes: row.bytes,
     sha256: row.sha256,
     createdAt: row.created_at.toISOString(),
-    checkpoint,
+    checkpoint: origin.checkpoint_name ?? '',
+    checkpointId: origin.checkpoint_id,
     parity:
       parity === undefined
         ? null
@@ -189,25 +196,26 @@ export async function readRun(deps: RunDeps, principal: Principal, id: string): 
       weights: WeightsRef | null;
       config_schema: string;
       manifest: ManifestView;
+      checkpoint_id: string | null;
       checkpoint_name: string | null;
     }>(
       on,
-      `select run.request, run.preset, run.config, run.config_digest, run.seed, run.device, run.options->'weights' as weights, r.config_schema, r.manifest, c.meta->>'id' as checkpoint_name
+      `select run.request, run.preset, run.config, run.config_digest, run.seed, run.device, run.options->'weights' as weights, r.config_schema, r.manifest, c.id as checkpoint_id, c.meta->>'id' as checkpoint_name
        from run join release r on r.id = run.release left join artifact c on c.id = run.checkpoint where run.id::text = $1`,
       [id],
     ),
-    query<{ id: string; verb: string; state: string; created_at: Date }>(
+    query<{ id: string; verb: string; state: string; checkpoint: string | null; created_at: Date }>(
       on,
-      'select id, verb, state, created_at from run where parent::text = $1 order by created_at',
+      'select id, verb, state, checkpoint, created_at from run where parent::text = $1 order by created_at',
       [id],
     ),
   ]);
   const [run] = shapes;
   const [facts] = more;
   if (run === undefined || facts === undefined) throw notFound('run');
-  const childExports = await query<ArtifactRow & { checkpoint_name: string | null }>(
+  const childExports = await query<ArtifactRow & Origin>(
     on,
-    `select a.*, 1 as number, c.meta->>'id' as checkpoint_name from artifact a join run child on child.id::text = a.subject left join artifact c on c.id = child.checkpoint
+    `select a.*, 1 as number, c.id as checkpoint_id, c.meta->>'id' as checkpoint_name from artifact a join run child on child.id::text = a.subject left join artifact c on c.id = child.checkpoint
      where child.parent::text = $1 and a.kind = 'export' order by a.created_at`,
     [id],
   );
@@ -264,8 +272,8 @@ export async function readRun(deps: RunDeps, principal: Principal, id: string): 
         createdAt: item.created_at.toISOString(),
       })),
     exports: [
-      ...artifacts.filter((item) => item.kind === 'export').map((item) => toExport(item, facts.checkpoint_name ?? '')),
-      ...childExports.map((item) => toExport(item, item.checkpoint_name ?? '')),
+      ...artifacts.filter((item) => item.kind === 'export').map((item) => toExport(item, facts)),
+      ...childExports.map((item) => toExport(item, item)),
     ],
     metrics: parseJson(
       await readJsonFile(
@@ -279,6 +287,7 @@ export async function readRun(deps: RunDeps, principal: Principal, id: string): 
       id: child.id,
       verb: child.verb,
       state: child.state,
+      checkpoint: child.checkpoint,
       createdAt: child.created_at.toISOString(),
     })),
     exportFormats,

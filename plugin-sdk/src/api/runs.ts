@@ -141,7 +141,10 @@ export const ExportShape = Type.Object({
   bytes: Type.Integer(),
   sha256: Type.String(),
   createdAt: Time,
+  /** Name of the checkpoint it was made from, as its run calls it. */
   checkpoint: Type.String(),
+  /** Null where that checkpoint is gone. */
+  checkpointId: Type.Union([Type.Null(), Id]),
   parity: Type.Union([
     Type.Null(),
     Type.Object({
@@ -191,7 +194,16 @@ export const RunDetail = Type.Object({
   /** metrics.json of an evaluation, predictions of a predict run. */
   metrics: Type.Union([Type.Null(), Json]),
   predictions: Type.Array(Json),
-  children: Type.Array(Type.Object({ id: Id, verb: Type.String(), state: Type.String(), createdAt: Time })),
+  children: Type.Array(
+    Type.Object({
+      id: Id,
+      verb: Type.String(),
+      state: Type.String(),
+      /** Id of the checkpoint it works on. */
+      checkpoint: Type.Union([Type.Null(), Id]),
+      createdAt: Time,
+    }),
+  ),
   exportFormats: Type.Array(Type.String()),
   can: Type.Object({
     stop: Type.Boolean(),

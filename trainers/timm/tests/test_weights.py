@@ -102,7 +102,7 @@ class Weights(Timm):
             warned = [event.get("code") for event in events]
             self.assertEqual("pretrained_head_replaced" in warned, weights is not None)
             reached[name] = events[-1]["metrics"]["top1"]
-        print(f"mobilenetv2_100, {config['epochs']} epochs: {reached}")
+        print(f"mobilenetv2_100, {config['epochs']} epochs: {reached}", file=sys.__stderr__)
         self.assertGreaterEqual(reached["pretrained"], 0.9)
         self.assertLess(reached["random"], 0.6)
 
