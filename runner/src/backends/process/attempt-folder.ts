@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
+import { lookAt } from './look-at.ts';
 import { parseIdentity, type ProcessIdentity } from './process-identity.ts';
 import { parseProcessRecord, type ProcessRecord } from './process-record.ts';
 
@@ -94,9 +95,7 @@ export class AttemptFolder {
 
   async stopRequests(): Promise<ReadonlyMap<StopReason, StopRequest>> {
     const found = new Map<StopReason, StopRequest>();
-    const names: readonly string[] = await readdir(this.run).catch(() => []);
     for (const reason of STOP_REASONS) {
-      if (!names.includes(`stop-${reason}`)) continue;
       const request = await this.stopRequest(reason);
       if (request !== null) found.set(reason, request);
     }
@@ -140,7 +139,9 @@ export class AttemptFolder {
     await rm(trash, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }
 
+  /** Most looks are for files that are not there yet. */
   async #read(name: string): Promise<string | null> {
+    if (lookAt(join(this.run, name)) === null) return null;
     return readFile(join(this.run, name), 'utf8').catch(() => null);
   }
 

@@ -1,7 +1,8 @@
-import { lstat, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AttemptFolder, StopReason, StopRequest } from './attempt-folder.ts';
 import { isOver, readState } from './execution-state.ts';
+import { lookAt } from './look-at.ts';
 import {
   secondsSinceStart,
   signalProcess,
@@ -20,6 +21,9 @@ const MEMORY_GRACE = 2;
 const FAR_OVER = 1.25;
 /** Seconds after which the shim goes too when it does not record the end of a killed trainer. */
 const SHIM_PATIENCE = 5;
+/** How fast a trainer fills memory and disk at most, in bytes a second: what is left says when to look again. */
+const MEMORY_SPEED = 2 * 2 ** 30;
+const DISK_SPEED = 2 ** 30;
 /** Folders are measured less often than processes: each file costs a call. */
 const LOOKS_PER_DISK_LOOK = 5;
 
@@ -27,27 +31,35 @@ const LOOKS_PER_DISK_LOOK = 5;
 export class LimitKeeper {
   readonly folder: AttemptFolder;
   readonly #record: ProcessRecord;
+  #pids: readonly number[] | null = null;
   #looks = 0;
-  #nearDisk = false;
+  #diskLeft: number;
   #activity = '';
   #activityAt: number | null = null;
 
   constructor(folder: AttemptFolder, record: ProcessRecord) {
     this.folder = folder;
     this.#record = record;
+    this.#diskLeft = record.limits.diskBytes;
   }
 
-  /** One look. `over`: nothing to watch any more. `near`: close to a limit, look again soon. */
-  async look(processes: readonly ProcessStat[]): Promise<'over' | 'near' | 'fine'> {
+  /** Its processes at the last look; null before the first. */
+  get pids(): readonly number[] | null {
+    return this.#pids;
+  }
+
+  /** One look. Answers the seconds in which it can reach a limit at full speed, zero while it is being stopped; null: nothing to watch any more. */
+  async look(processes: readonly ProcessStat[]): Promise<number | null> {
     const state = await readState(this.folder);
-    if (isOver(state)) return 'over';
-    if (state.phase !== 'running') return 'near';
+    if (isOver(state)) return null;
+    if (state.phase !== 'running') return 0;
     const tree = treeOf(state.shim.pid, processes);
-    const now = await uptime();
+    this.#pids = tree.map(({ pid }) => pid);
+    const now = uptime();
     const stops = await this.folder.stopRequests();
-    const near = await this.#checkLimits(state.shim, tree, now, stops);
+    const seconds = await this.#checkLimits(state.shim, tree, now, stops);
     await this.#carryOut(state.shim, now);
-    return near || stops.size > 0 ? 'near' : 'fine';
+    return stops.size > 0 ? 0 : seconds;
   }
 
   async #checkLimits(
@@ -55,7 +67,7 @@ export class LimitKeeper {
     tree: readonly ProcessStat[],
     now: number,
     stops: ReadonlyMap<StopReason, StopRequest>,
-  ): Promise<boolean> {
+  ): Promise<number> {
     const { limits, grace } = this.#record;
     const ask = async (reason: StopReason, seconds: number): Promise<void> => {
       if (!stops.has(reason)) await this.folder.requestStop(reason, { at: now, grace: seconds });
@@ -70,11 +82,11 @@ export class LimitKeeper {
       else if (exact > limits.memoryBytes) await ask('memory', Math.min(grace, MEMORY_GRACE));
     }
 
-    if ((await secondsSinceStart(shim)) > limits.maxSeconds) await ask('deadline', grace);
+    if (secondsSinceStart(shim, now) > limits.maxSeconds) await ask('deadline', grace);
     if (await this.#overDisk()) await ask('disk', grace);
-    if (limits.silenceSeconds !== undefined && (await this.#silentFor(now)) > limits.silenceSeconds)
-      await ask('silent', grace);
-    return tree.length > most / 4 || resident > limits.memoryBytes / 2 || this.#nearDisk;
+    if (limits.silenceSeconds !== undefined && this.#silentFor(now) > limits.silenceSeconds) await ask('silent', grace);
+    if (tree.length > most / 4) return 0;
+    return Math.min((limits.memoryBytes - resident) / MEMORY_SPEED, this.#diskLeft / DISK_SPEED);
   }
 
   /** Signals what was asked for: TERM once, KILL when the shortest grace is over. */
@@ -97,22 +109,25 @@ export class LimitKeeper {
 
   async #overDisk(): Promise<boolean> {
     this.#looks += 1;
-    if (!this.#nearDisk && this.#looks % LOOKS_PER_DISK_LOOK !== 1) return false;
+    const { diskBytes } = this.#record.limits;
+    if (this.#diskLeft > diskBytes / 2 && this.#looks % LOOKS_PER_DISK_LOOK !== 1) return false;
     const places = [
       this.folder.path,
       join(this.#record.jobFolder, 'output'),
       join(this.#record.jobFolder, 'checkpoints'),
     ];
     const used = (await Promise.all(places.map(folderBytes))).reduce((sum, bytes) => sum + bytes, 0);
-    this.#nearDisk = used > this.#record.limits.diskBytes / 2;
-    return used > this.#record.limits.diskBytes;
+    this.#diskLeft = diskBytes - used;
+    return used > diskBytes;
   }
 
-  async #silentFor(now: number): Promise<number> {
+  #silentFor(now: number): number {
     const paths = [join(this.folder.run, 'stdout'), join(this.folder.run, 'stderr')];
     paths.push(join(this.#record.jobFolder, 'output', 'events.jsonl'));
-    const stats = await Promise.all(paths.map((path) => lstat(path).catch(() => null)));
-    const activity = stats.map((stat) => `${stat?.size ?? 0}@${stat?.mtimeMs ?? 0}`).join();
+    const activity = paths
+      .map(lookAt)
+      .map((stat) => `${stat?.size ?? 0}@${stat?.mtimeMs ?? 0}`)
+      .join();
     if (activity !== this.#activity || this.#activityAt === null) {
       this.#activity = activity;
       this.#activityAt = now;
@@ -128,7 +143,7 @@ async function folderBytes(folder: string): Promise<number> {
   for (const entry of entries) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) sum += await folderBytes(path);
-    else sum += ((await lstat(path).catch(() => null))?.blocks ?? 0) * 512;
+    else sum += (lookAt(path)?.blocks ?? 0) * 512;
   }
   return sum;
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
-import { lstat, open, readlink, realpath, type FileHandle } from 'node:fs/promises';
+import { open, readlink, realpath, type FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { lookAt } from './look-at.ts';
 import { OUTPUT_STREAMS, type Mark, type Marks, type Output, type OutputStream } from '../backend.ts';
 
 /** What has run for long is looked at less often, up to this many times the pause. */
@@ -75,7 +76,8 @@ class FileCursor {
   }
 
   async *#read(): AsyncGenerator<Output> {
-    const seen = await lstat(this.#path).catch(() => null);
+    const seen = lookAt(this.#path);
+    if (seen === null && this.#file === null) return;
     // Most looks end here: the file is the one that is open, and nothing was added.
     const same = this.#file !== null && seen?.ino === this.#inode && seen.dev === this.#device;
     if (same && seen.size === this.#offset) return;

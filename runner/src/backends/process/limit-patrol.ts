@@ -1,5 +1,6 @@
 import type { AttemptFolder } from './attempt-folder.ts';
 import { LimitKeeper } from './enforce-limits.ts';
+import { ProcessCensus } from './process-census.ts';
 import type { ProcessRecord } from './process-record.ts';
 import { listProcesses } from './process-tree.ts';
 
@@ -9,6 +10,7 @@ const HURRY_MS = 100;
 /** One timer for all running executions of a backend. It never keeps the runner alive. */
 export class LimitPatrol {
   readonly #sampleMs: number;
+  readonly #census = new ProcessCensus();
   readonly #keepers = new Map<string, LimitKeeper>();
   #timer: NodeJS.Timeout | null = null;
   #round: Promise<void> = Promise.resolve();
@@ -20,6 +22,7 @@ export class LimitPatrol {
   watch(folder: AttemptFolder, record: ProcessRecord): void {
     if (this.#keepers.has(folder.path)) return;
     this.#keepers.set(folder.path, new LimitKeeper(folder, record));
+    this.#census.recount();
     this.#schedule(Math.min(HURRY_MS, this.#sampleMs));
   }
 
@@ -54,13 +57,22 @@ export class LimitPatrol {
 
   async #lookAtAll(): Promise<void> {
     if (this.#keepers.size === 0) return;
-    const processes = await listProcesses();
+    const processes = await this.#census.list();
+    const inside = new Set<number>();
+    // False while the processes of a session are not known: then nothing is set aside.
+    let known = true;
     let pause = this.#sampleMs;
     for (const [path, keeper] of this.#keepers) {
-      const seen = await keeper.look(processes).catch(() => 'fine' as const);
-      if (seen === 'over') this.#keepers.delete(path);
-      if (seen === 'near') pause = Math.min(pause, HURRY_MS);
+      const seconds = await keeper.look(processes).catch(() => undefined);
+      if (seconds === null) {
+        this.#keepers.delete(path);
+        continue;
+      }
+      if (seconds !== undefined) pause = Math.min(pause, Math.max(HURRY_MS, seconds * 1000));
+      for (const pid of keeper.pids ?? []) inside.add(pid);
+      known &&= seconds !== undefined && keeper.pids !== null;
     }
+    if (known) this.#census.setAside(processes, inside);
     if (this.#keepers.size > 0 && this.#timer === null) this.#schedule(pause);
   }
 }

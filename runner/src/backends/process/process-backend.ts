@@ -246,7 +246,7 @@ class ProcessBackend implements Backend {
     const folder = this.#folder(handle.name);
     const record = await this.#settledRecord(folder, handle.name);
     if (record === null || isOver(await readState(folder))) return;
-    await folder.requestStop('asked', { at: await uptime(), grace });
+    await folder.requestStop('asked', { at: uptime(), grace });
     this.#patrol.watch(folder, record);
     await this.#patrol.lookNow(folder);
   }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 
 /** A process that cannot be mistaken for a later one with the same pid: boot id + pid + start ticks. */
@@ -87,13 +86,14 @@ export function parseIdentity(text: string): ProcessIdentity | null {
 }
 
 /** Seconds since boot: goes on while clocks are set. */
-export async function uptime(): Promise<number> {
-  return Number((await readFile('/proc/uptime', 'utf8')).split(' ')[0]);
+export function uptime(): number {
+  return Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
 }
 
 /** USER_HZ: fixed at 100 for everything Linux shows in /proc. */
 const TICKS_PER_SECOND = 100;
 
-export async function secondsSinceStart(identity: ProcessIdentity): Promise<number> {
-  return (await uptime()) - identity.ticks / TICKS_PER_SECOND;
+/** `now` as `uptime` gives it. */
+export function secondsSinceStart(identity: ProcessIdentity, now: number): number {
+  return now - identity.ticks / TICKS_PER_SECOND;
 }

@@ -117,7 +117,10 @@ async function judge(command: readonly string[]): Promise<string | null> {
   try {
     const answer = await Promise.race([firstLine(child.stdout), ended.then(() => ''), late]);
     if (answer === null) return 'The program behind it did not answer.';
-    if (answer === '') return `It could not start a program: ${complaint.trim() || String(await ended)}.`;
+    if (answer === '') {
+      const end = await Promise.race([ended, late]); // only then the complaint is whole
+      return `It could not start a program: ${complaint.trim() || String(end)}.`;
+    }
     const holes: unknown = JSON.parse(answer);
     if (!Array.isArray(holes)) return 'The program behind it answered something else.';
     if (holes.length > 0) return String(holes[0]);
