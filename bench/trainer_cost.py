@@ -1,5 +1,5 @@
 """Runs a trainer's module with its SDK calls timed: `python trainer_cost.py MODULE VERB …`. Prints JSON with the seconds of CPU between
-the first and the last step.
+the end of the first epoch, which warms up, and the last step.
 
 Counted for the SDK: what a training calls at every step (metrics, progress, the look for a stop) and its heartbeat thread. Checkpoints are left out: every
 framework writes its own.
@@ -37,7 +37,7 @@ def timed(call: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             spent += time.thread_time() - began
             depth -= 1
-            if call.__name__ == "metric":
+            if call.__name__ == "metric" and (marks or "val" in (*args, values.get("split"))):
                 marks.append((time.process_time(), spent, heartbeat(), self.step))
 
     return run

@@ -12,12 +12,12 @@ import { median } from './support/rounds.ts';
 
 /**
  * What the SDK and the runner add to real frameworks. Share: CPU of the SDK's calls in the loop, of its heartbeat and of the runner, of all CPU that
- * the training took between its first and its last step. Wall ratio: an epoch of ours (training, validation, checkpoint) over one of the framework
- * on its own, same pictures and settings; the two take turns.
+ * the training took after its first epoch, which warms both up. Wall ratio: an epoch of ours (training, validation, checkpoint) over one of the
+ * framework on its own, same pictures and settings; the two take turns.
  */
 const GOAL_PERCENT = 0.5;
-const ROUNDS = 2;
-const EPOCHS = 4;
+const ROUNDS = 3;
+const EPOCHS = 8;
 const root = join(import.meta.dirname, '..');
 /** Python of each trainer's environment, from `npm run bench`. */
 const PYTHONS: Readonly<Record<string, string>> = JSON.parse(process.env['TRAINYARD_BENCH_PYTHONS'] ?? '{}');
@@ -100,11 +100,11 @@ async function measure(subject: Subject): Promise<void> {
     }
     const share = median(shares);
     const verdict = share <= GOAL_PERCENT ? 'kept' : 'MISSED';
-    const ratio = median(own.map((value, round) => value / (other[round] ?? Number.NaN)));
+    const ratios = own.map((value, round) => value / (other[round] ?? Number.NaN));
     const load = `load ${(loadavg()[0] ?? 0).toFixed(1)} on ${availableParallelism()} cores`;
     console.log(
-      `${subject.trainer} ${subject.task}: the SDK adds ${median(sdk).toFixed(0)} and the runner ${median(runner).toFixed(0)} µs of CPU to a step, ${share.toFixed(2)} %, goal ${GOAL_PERCENT} %: ${verdict}; ` +
-        `an epoch takes ${median(own).toFixed(2)} s, with ${subject.referenceIs} ${median(other).toFixed(2)} s, ratio ${ratio.toFixed(2)} (${ROUNDS} rounds, ${load})`,
+      `${subject.trainer} ${subject.task}: the SDK adds ${median(sdk).toFixed(0)} and the runner ${median(runner).toFixed(0)} µs of CPU to a step, ${share.toFixed(2)} % (${spread(shares)}), goal ${GOAL_PERCENT} %: ${verdict}; ` +
+        `an epoch takes ${median(own).toFixed(2)} s, with ${subject.referenceIs} ${median(other).toFixed(2)} s, ratio ${median(ratios).toFixed(2)} (${spread(ratios)}; ${ROUNDS} rounds, ${load})`,
     );
   } finally {
     await rm(place.folder, { recursive: true, force: true });
@@ -163,13 +163,14 @@ async function ours(subject: Subject, folder: string, place: Place): Promise<See
     grace: 30,
     onEvent(event) {
       if (event.type !== 'metric' || 'other' in event) return;
-      first ??= process.cpuUsage();
-      const { user, system } = process.cpuUsage(first);
-      runner = (user + system) / 1e6;
       if (event.split === 'val') ends.push(Date.parse(event.ts) / 1000);
+      if (ends.length > 0) first ??= process.cpuUsage();
+      const { user, system } = process.cpuUsage(first ?? undefined);
+      runner = (user + system) / 1e6;
     },
   });
   if (run.exit.kind !== 'exited' || run.exit.code !== 0) throw new Error(`${subject.trainer}: ${run.stderrTail}`);
+  if (ends.length !== EPOCHS) throw new Error(`${subject.trainer} told the end of ${ends.length} of ${EPOCHS} epochs`);
   const cost: { steps: number; sdk: number; cpu: number } = JSON.parse(run.stdoutTail.trim().split('\n').at(-1) ?? '');
   return {
     share: ((cost.sdk + runner) / cost.cpu) * 100,
@@ -177,6 +178,10 @@ async function ours(subject: Subject, folder: string, place: Place): Promise<See
     runner: (runner / cost.steps) * 1e6,
     ends,
   };
+}
+
+function spread(values: readonly number[]): string {
+  return `${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)}`;
 }
 
 /** Seconds of an epoch; the first one is left out, it warms up. */
@@ -192,7 +197,11 @@ async function plainLoop(place: Place, script: string, more: JsonObject): Promis
   return text.trim().split('\n').map(Number);
 }
 
-/** Its own names of our settings; the network is the probe's. */
+const THEIR_NAMES: Readonly<Record<string, string>> = { image_size: 'imgsz', learning_rate: 'lr0' };
+/** Settings of ours that are no arguments of the command, or that it leaves off unless told. */
+const NOT_THEIRS: readonly string[] = ['eval_metric', 'precision', 'max_minutes', 'cache', 'compile', 'save_period'];
+
+/** All our settings under its own names; the network is the probe's. */
 async function yoloCommand(place: Place): Promise<readonly number[]> {
   const { folder, dataset, file, config, python } = place;
   const names = Object.fromEntries(file.classes.map(({ index, name }) => [index, name]));
@@ -204,11 +213,11 @@ async function yoloCommand(place: Place): Promise<readonly number[]> {
   await output(python, ['-c', write, join(folder, 'yolov8.yaml')], folder, { PYTHONPATH: source });
   const wanted = {
     ...{ model: join(folder, 'yolov8.yaml'), data: join(folder, 'data.yaml'), device: 'cpu', amp: false, plots: false },
-    ...{ project: folder, name: 'own', exist_ok: true, imgsz: config['image_size'], lr0: config['learning_rate'] },
+    ...{ project: folder, name: 'own', exist_ok: true },
     ...Object.fromEntries(
-      ['epochs', 'batch', 'optimizer', 'nbs', 'warmup_epochs', 'mosaic', 'close_mosaic', 'weight_decay', 'workers'].map(
-        (key) => [key, config[key]],
-      ),
+      Object.entries(config)
+        .filter(([key, value]) => value !== null && !NOT_THEIRS.includes(key))
+        .map(([key, value]) => [THEIR_NAMES[key] ?? key, value]),
     ),
   };
   const settings = Object.entries(wanted).map(([key, value]) => `${key}=${value}`);

@@ -8,6 +8,11 @@ import { OUTPUT_STREAMS, type Mark, type Marks, type Output, type OutputStream }
 const SLOWEST = 5;
 /** Share of its age that an execution is left alone. */
 const AGE_SHARE = 1 / 40;
+/** Pause before the next look at something that has been looked at for `age`; all in milliseconds. */
+export function pauseAt(age: number, pollMs: number): number {
+  return Math.min(SLOWEST * pollMs, Math.max(pollMs, age * AGE_SHARE));
+}
+
 /** Most bytes of one piece, and of one stream before the others get their turn. */
 const PIECE_BYTES = 256 * 1024;
 const TURN_BYTES = 1024 * 1024;
@@ -42,7 +47,7 @@ export async function* followFiles(
       }
       if (pieces > 0) continue;
       if (last) return;
-      await sleep(Math.min(SLOWEST * pollMs, Math.max(pollMs, (performance.now() - begun) * AGE_SHARE)));
+      await sleep(pauseAt(performance.now() - begun, pollMs));
     }
   } finally {
     await Promise.all(cursors.map((cursor) => cursor.close()));

@@ -9,7 +9,7 @@ import { AttemptFolder } from './attempt-folder.ts';
 import { ABANDONED_MS, busyDevices, grantCores, listAttempts } from './attempt-list.ts';
 import { exitOf, isOver, readState, type ExecutionState } from './execution-state.ts';
 import { withExclusiveLock } from './exclusive-lock.ts';
-import { followFiles } from './follow-files.ts';
+import { followFiles, pauseAt } from './follow-files.ts';
 import { LimitPatrol } from './limit-patrol.ts';
 import { machineOffers } from './machine-offers.ts';
 import {
@@ -232,13 +232,14 @@ class ProcessBackend implements Backend {
   async wait(handle: Handle): Promise<Exit> {
     const folder = this.#folder(handle.name);
     await this.#settledRecord(folder, handle.name);
+    const begun = performance.now();
     for (;;) {
       const state = await this.#current(folder);
       if (isOver(state)) {
         await this.#settle(folder, state);
         return exitOf(folder, state);
       }
-      await sleep(this.#pollMs);
+      await sleep(pauseAt(performance.now() - begun, this.#pollMs));
     }
   }
 
