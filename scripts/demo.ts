@@ -112,7 +112,7 @@ async function needTrainer(client: HubClient, system: RunningSystem | null, name
             detail: `${bundled.title} is not prepared on the running installation.`,
             fix: `An administrator runs: trainyard prepare ${short}`,
           });
-        say(`${bundled.title} needs its environment once: about ${(bundled.downloadBytes / 1e9).toFixed(0)} GB.`);
+        say(`${bundled.title} needs its environment once: up to ${(bundled.downloadBytes / 1e9).toFixed(1)} GB.`);
         await system.hub.prepareBundled(short);
       }
       const text = `${bundled.sentence}${bundled.progress === null ? '' : ` ${Math.round(bundled.progress * 100)} %`}`;

@@ -31,7 +31,8 @@ export async function weightsChoices(
           bytes: weights.bytes ?? file?.bytes ?? null,
           license: weights.license ?? null,
           url: weights.url ?? null,
-          state: weights.source === 'bundled' ? 'bundled' : (file?.state ?? 'absent'),
+          // Bundled ones lie in the trainer's image; the same file on the hub serves runners without images.
+          state: file?.state ?? (weights.source === 'bundled' ? 'bundled' : 'absent'),
           received: file?.received ?? 0,
           note: file?.note ?? null,
         };
@@ -59,7 +60,7 @@ export type ChosenWeights =
   | { readonly ok: true; readonly weights: WeightsRef | null }
   | { readonly ok: false; readonly message: string; readonly fix: string };
 
-/** The file behind the id that a person chose for a model; bundled weights need none. */
+/** The file behind the id that a person chose for a model. */
 export async function resolveWeights(
   on: Queryable,
   manifest: ManifestView,

@@ -105,7 +105,7 @@ export async function listBundled(
   );
   return rows.map((row) => {
     const job = row.job === null ? undefined : status.get(row.job);
-    const size = sizeWords(row.download_bytes);
+    const size = row.download_bytes === 0 ? '' : `, up to ${sizeWords(row.download_bytes)}`;
     const common = {
       name: row.name,
       title: row.title,
@@ -134,7 +134,7 @@ export async function listBundled(
     return {
       ...common,
       state: 'needs-environment',
-      sentence: `Needs its environment: ${size}, one click or \`trainyard prepare ${row.name}\`.`,
+      sentence: `Needs its environment${size}: one click or \`trainyard prepare ${row.name}\`.`,
     };
   });
 }

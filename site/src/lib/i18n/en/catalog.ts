@@ -22,9 +22,9 @@ export const catalog = {
   freshText:
     'The reference trainer is being checked like any other. It appears here when it has passed, and a sample run begins.',
   preparingSample: 'The sample run starts by itself once the reference trainer is published. This page follows.',
-  bundledTitle: (title: string, size: string) => `${title} needs its environment: ${size}`,
-  bundledPrepare: (size: string) => `Download ${size} and prepare`,
-  bundledTitleHere: (title: string) => `${title} needs its environment: all of it is on this machine already`,
+  bundledTitle: (title: string, size: string) => `${title} needs its environment, up to ${size}`,
+  bundledPrepare: (size: string) => `Prepare, download up to ${size}`,
+  bundledTitleHere: (title: string) => `${title} needs its environment`,
   bundledPrepareHere: 'Prepare',
   bundledWho: 'An administrator can prepare it here, or anybody on this machine with the command.',
   bundledFailed: 'Preparing failed',

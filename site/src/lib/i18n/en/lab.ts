@@ -88,6 +88,7 @@ export const lab = {
     randomHint: 'Learns from nothing but the dataset.',
     ready: 'Here',
     absent: 'Not here',
+    bundled: 'In its image; upload the file',
     fetching: 'Being fetched',
     fetch: 'Fetch',
     again: 'Fetch again',

@@ -30,9 +30,9 @@ export const catalog: Messages['catalog'] = {
   freshText:
     '기본 트레이너도 다른 트레이너와 똑같이 검사를 받고 있습니다. 통과하면 여기에 표시되고 샘플 실행이 시작됩니다.',
   preparingSample: '기본 트레이너가 게시되면 샘플 실행이 저절로 시작됩니다. 진행 상황은 이 페이지에 반영됩니다.',
-  bundledTitle: (title, size) => `${title}: ${size} 크기의 실행 환경이 필요합니다`,
-  bundledPrepare: (size) => `${size} 내려받아 준비하기`,
-  bundledTitleHere: (title) => `${title}: 실행 환경이 필요하며 파일은 이미 이 컴퓨터에 있습니다`,
+  bundledTitle: (title, size) => `${title}: 실행 환경이 필요합니다 (최대 ${size})`,
+  bundledPrepare: (size) => `준비하기 (최대 ${size} 내려받기)`,
+  bundledTitleHere: (title) => `${title}: 실행 환경이 필요합니다`,
   bundledPrepareHere: '준비하기',
   bundledWho: '관리자가 여기에서 준비하거나, 이 컴퓨터에서 누구나 명령으로 준비할 수 있습니다.',
   bundledFailed: '준비하지 못했습니다',

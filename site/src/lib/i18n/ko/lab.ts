@@ -83,6 +83,7 @@ export const lab: Messages['lab'] = {
     randomHint: '데이터셋만으로 처음부터 학습합니다.',
     ready: '준비됨',
     absent: '없음',
+    bundled: '이미지에 포함됨, 파일 업로드 필요',
     fetching: '가져오는 중',
     fetch: '가져오기',
     again: '다시 가져오기',
