@@ -9,6 +9,8 @@ import { fetchWeights } from './fetch-weights.ts';
 
 const BYTES = randomBytes(300_000);
 const DIGEST = createHash('sha256').update(BYTES).digest('hex');
+const INSIDE = randomBytes(1_000);
+const INSIDE_DIGEST = createHash('sha256').update(INSIDE).digest('hex');
 const server = createServer((request, response) => {
   if (request.url === '/moved') response.writeHead(302, { location: '/weights.bin' }).end();
   else if (request.url === '/inside') response.writeHead(302, { location: 'http://127.0.0.1:1/x' }).end();
@@ -95,7 +97,7 @@ test('only an administrator names any address; private addresses and strange sch
 
 test('what a listed release declares anybody may fetch or upload; a run names it by id and gets it by digest', async () => {
   const url = 'https://weights.invalid/start.bin';
-  const model = `weights: [{ id: start, source: mirror, url: "${url}", sha256: "${DIGEST}", bytes: ${BYTES.length}, license: MIT }]`;
+  const model = `weights: [{ id: start, source: mirror, url: "${url}", sha256: "${DIGEST}", bytes: ${BYTES.length}, license: MIT }, { id: inside, source: bundled, sha256: "${INSIDE_DIGEST}", bytes: ${INSIDE.length}, license: MIT }]`;
   const tgz = await packageOf(ada.organization, '1.0.0', (text) =>
     text.replace('- id: conv-small\n', `- id: conv-small\n    ${model}\n`),
   );
@@ -116,7 +118,10 @@ test('what a listed release declares anybody may fetch or upload; a run names it
     }>().items;
   assert.deepEqual(
     (await list()).map((item) => [item.id, item.state]),
-    [['start', 'absent']],
+    [
+      ['start', 'absent'],
+      ['inside', 'bundled'],
+    ],
   );
   const start = { verb: 'train', trainer: `${ada.organization}/reference`, model: 'conv-small', weights: 'start' };
   const early = await hub.call('POST', '/api/v1/runs/preflight', { as: ben, json: start });
@@ -135,4 +140,13 @@ test('what a listed release declares anybody may fetch or upload; a run names it
   assert.equal((await list())[0]?.state, 'ready');
   const ready = await hub.call('POST', '/api/v1/runs/preflight', { as: ben, json: start });
   assert.doesNotMatch(ready.body, /weights/);
+
+  // What lies in the image of a trainer serves no runner without images, until the file is on the hub.
+  const bundled = { ...start, weights: 'inside' };
+  const inImage = await hub.call('POST', '/api/v1/runs/preflight', { as: ben, json: bundled });
+  assert.match(inImage.body, /lie in an image, and this runner uses none.*Upload the file; its digest must be/);
+  await hub.call('POST', '/api/v1/weights?name=inside.bin', { as: ben, body: INSIDE, headers });
+  assert.equal((await list())[1]?.state, 'ready');
+  const uploaded = await hub.call('POST', '/api/v1/runs/preflight', { as: ben, json: bundled });
+  assert.doesNotMatch(uploaded.body, /weights/);
 });
