@@ -9,6 +9,8 @@ export interface Formats {
   percent(share: number): string;
   bytes(value: number): string;
   duration(seconds: number): string;
+  /** For what takes less than a second, mostly: "240 ms", "<1 ms". */
+  milliseconds(value: number): string;
   relative(time: string, now?: number): string;
   exact(time: string): string;
 }
@@ -16,9 +18,9 @@ export interface Formats {
 const NOTHING = '–';
 const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 // Shorter than what Intl writes in English; the space before the unit is part of it.
-const DURATION_UNITS: Readonly<Record<Locale, { hour: string; minute: string; second: string }>> = {
-  en: { hour: ' h', minute: ' m', second: ' s' },
-  ko: { hour: '시간', minute: '분', second: '초' },
+const DURATION_UNITS: Readonly<Record<Locale, { hour: string; minute: string; second: string; thousandth: string }>> = {
+  en: { hour: ' h', minute: ' m', second: ' s', thousandth: ' ms' },
+  ko: { hour: '시간', minute: '분', second: '초', thousandth: '밀리초' },
 };
 const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
   ['year', 31_536_000],
@@ -57,6 +59,10 @@ export function formatsFor(locale: Locale): Formats {
         unit++;
       }
       return `${size.format(rest)} ${SIZES[unit] ?? 'B'}`;
+    },
+    milliseconds(value) {
+      if (value >= 1000) return this.duration(value / 1000);
+      return `${value < 1 ? '<1' : Math.round(value)}${units.thousandth}`;
     },
     duration(seconds) {
       if (seconds < 1) return `${size.format(Math.max(0, seconds))}${units.second}`;

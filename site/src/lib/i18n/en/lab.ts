@@ -243,7 +243,6 @@ export const lab = {
   tryAnother: 'Drop another picture',
   tryChoose: 'or choose one from this computer',
   trySeen: 'What it sees',
-  tryTook: (text: string, milliseconds: number) => (milliseconds < 1000 ? `${milliseconds} ms` : text),
   tryPrivate: 'The picture stays in this browser: nothing is sent.',
   tryModel: (size: string) => `Model: ${size}, ONNX Runtime Web`,
   tryUnreadable: (name: string, why: string) => `${name} cannot be looked at: ${why}`,

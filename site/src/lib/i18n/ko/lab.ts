@@ -240,7 +240,6 @@ export const lab: Messages['lab'] = {
   tryAnother: '다른 이미지를 놓으십시오',
   tryChoose: '또는 이 컴퓨터에서 선택',
   trySeen: '예측 결과',
-  tryTook: (text, milliseconds) => (milliseconds < 1000 ? `${milliseconds}밀리초` : text),
   tryPrivate: '이미지는 이 브라우저 안에만 있으며 전송되지 않습니다.',
   tryModel: (size) => `모델: ${size}, ONNX Runtime Web`,
   tryUnreadable: (name, why) => `${name} 파일을 볼 수 없습니다: ${why}`,
