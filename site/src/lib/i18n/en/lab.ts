@@ -132,6 +132,7 @@ export const lab = {
     exports: 'Exports',
     predict: 'Try it',
   },
+  result: 'Result',
   runTabs: 'Parts of the run',
   pause: 'Pause and keep checkpoint',
   pauseShort: 'Pause',

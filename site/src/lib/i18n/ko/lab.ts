@@ -127,6 +127,7 @@ export const lab: Messages['lab'] = {
     exports: '내보내기',
     predict: '써 보기',
   },
+  result: '결과',
   runTabs: '실행 정보',
   pause: '일시 중지하고 체크포인트 저장',
   pauseShort: '일시 중지',

@@ -13,18 +13,19 @@ import {
 import { classColour } from '@trainyard/plugin-sdk/dataset';
 import { curvesFrom } from '#lib/charts/series-shape.ts';
 import { answer, need } from '#lib/server/answers.ts';
+import { tabsOf } from './run-tabs.ts';
 import type { Actions, PageServerLoad } from './$types';
-
-const TABS = ['metrics', 'settings', 'log', 'checkpoints', 'exports', 'predict'] as const;
 
 export const load: PageServerLoad = async ({ locals, params, url, depends }) => {
   depends('run:page');
-  const tab = TABS.find((name) => name === url.searchParams.get('tab')) ?? 'metrics';
+  const asked = url.searchParams.get('tab');
   const [detail, series, log] = await Promise.all([
     need(locals.hub.call(getRun, { params })),
     answer(locals.hub.call(readSeries, { params, query: { width: 1500 } })),
-    answer(locals.hub.call(readLog, { params, query: { limit: tab === 'log' ? 1000 : 200 } })),
+    answer(locals.hub.call(readLog, { params, query: { limit: asked === 'log' ? 1000 : 200 } })),
   ]);
+  const tabs = tabsOf(detail);
+  const tab = tabs.find((name) => name === asked) ?? tabs[0];
   // Predictions name classes by index; their names are the dataset's.
   const { dataset } = detail.run;
   const drawn = detail.run.verb !== 'train' && dataset !== null;
