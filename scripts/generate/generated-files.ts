@@ -1,5 +1,6 @@
 import { HUB_VERSION } from '@trainyard/hub';
 import { checksDocument } from '@trainyard/validator/validate';
+import { proofsDocument } from '../testing/proof-table.ts';
 import { environmentTable } from './environment-table.ts';
 import { jsonText } from './json-value.ts';
 import { schemaFiles } from './json-schemas.ts';
@@ -14,5 +15,6 @@ export function generatedFiles(root: string): ReadonlyMap<string, string> {
     ['docs/problems.md', problemTable()],
     ['docs/checks.md', checksDocument()],
     ['docs/environment.md', environmentTable(root)],
+    ['docs/proofs.md', proofsDocument(root)],
   ]);
 }

@@ -33,7 +33,8 @@ export function rowsOf({ trainer, task, claims, seconds }: Proven): string[][] {
       ? ''
       : `${task.primary.name} ${number(task.primary.recomputed)} (said ${number(task.primary.reported)}, floor ${task.primary.floor})`;
   const exported = claims.filter((claim) => claim.claim === 'export');
-  const first = [task.task, trainer, task.level, metric, '', task.reason ?? '', '', seconds.toFixed(0)];
+  const ofExports = exported.reduce((sum, claim) => sum + (claim.seconds ?? 0), 0);
+  const first = [task.task, trainer, task.level, metric, '', task.reason ?? '', '', (seconds - ofExports).toFixed(0)];
   const rows = exported.map((claim) => [
     ...[task.task, trainer, '', ''],
     `${claim.value} ${claim.precision ?? ''}`.trim(),
@@ -62,7 +63,12 @@ export function keepProof(root: string, proven: Proven): void {
   );
   const all = [...others, seen].sort((a, b) => orderOf(a).localeCompare(orderOf(b)));
   replace(file, `${JSON.stringify(all, null, 2)}\n`);
-  replace(join(root, FOLDER, 'proofs.md'), documentOf(all));
+  replace(join(root, FOLDER, 'proofs.md'), proofsDocument(root));
+}
+
+/** docs/proofs.md, drawn from docs/proofs.json. */
+export function proofsDocument(root: string): string {
+  return documentOf(readKept(join(root, FOLDER, 'proofs.json')));
 }
 
 function orderOf({ trainer, task }: Kept): string {
@@ -103,8 +109,8 @@ function documentOf(all: readonly Kept[]): string {
   return `# What the bundled trainers were seen to do
 
 Written by \`npm run test:trainers -- --full\` from [proofs.json](proofs.json). Small made-up data ("parts on a belt"), random weights, one thread; the
-metric is recomputed from the predictions. Seconds of a task are those of its whole proof (training, stop, kill, resume, exports), those of an export are
-the export and its check.
+metric is recomputed from the predictions. Seconds of a task are its checks and its acceptance (training, evaluation, stop, kill, resume), those of an
+export are the export and its comparison.
 
 ${tableOf(all)}
 
