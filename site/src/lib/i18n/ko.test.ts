@@ -136,6 +136,9 @@ test('figures, sizes, durations and times of Korean', () => {
   assert.equal(f.relative('2026-05-04T09:55:00Z', now), '5분 전');
   assert.match(f.exact('2026-05-04T10:00:00Z'), /2026\. 5\. 4\./);
   assert.equal(formatsFor('en').duration(134), '2 m 14 s');
-  assert.deepEqual([0.2, 1.4, 1500].map((value) => f.milliseconds(value)), ['<1밀리초', '1밀리초', '2초']);
+  assert.deepEqual(
+    [0.2, 1.4, 1500].map((value) => f.milliseconds(value)),
+    ['<1밀리초', '1밀리초', '2초'],
+  );
   assert.equal(formatsFor('en').milliseconds(240.4), '240 ms');
 });
