@@ -276,7 +276,7 @@ async function main(): Promise<number> {
     const result = await demo(new HubClient(session), system, recipe);
     const passed = result.metric.value >= recipe.goal.value && result.parity.passed;
     say(
-      `${result.metric.name} ${result.metric.value.toFixed(4)}, ONNX ${result.parity.passed ? 'equal' : 'differs'} (largest difference ${result.parity.maxAbs}), ${result.resumed ? 'resumed' : 'not resumed'}, ${result.seconds.toFixed(0)} s.`,
+      `${result.metric.name} ${result.metric.value.toFixed(4)}, ONNX ${result.parity.passed ? 'equal' : 'differs'} (largest difference ${result.parity.maxAbs?.toPrecision(2) ?? 'unknown'}), ${result.resumed ? 'resumed' : 'not resumed'}, ${result.seconds.toFixed(0)} s.`,
     );
     for (const [name, url] of Object.entries(result.urls)) say(`  ${name.padEnd(9)} ${url}`);
     if (system !== null) say('It is stopped now; `npm start` shows all of it in the browser.');
