@@ -277,6 +277,7 @@ export const lab = {
     pose_map50: 'Pose mAP 50',
     miou: 'Mean IoU',
     pixel_accuracy: 'Pixel accuracy',
+    dice: 'Dice',
     precision: 'Precision',
     recall: 'Recall',
     f1: 'F1',

@@ -274,6 +274,7 @@ export const lab: Messages['lab'] = {
     pose_map50: '포즈 mAP 50',
     miou: '평균 IoU',
     pixel_accuracy: '픽셀 정확도',
+    dice: '다이스',
     precision: '정밀도',
     recall: '재현율',
     f1: 'F1',
