@@ -1,5 +1,5 @@
-"""Runs a trainer's module with its SDK calls timed: `python trainer_cost.py MODULE VERB …`. Prints JSON with the seconds of CPU between
-the end of the first epoch, which warms up, and the last step.
+"""Runs a trainer's module with its SDK calls timed: `python trainer_cost.py WARM_UP MODULE VERB …`. Prints JSON with the seconds of CPU
+between the end of epoch WARM_UP and the last step.
 
 Counted for the SDK: what a training calls at every step (metrics, progress, the look for a stop) and its heartbeat thread. Checkpoints are left out: every
 framework writes its own.
@@ -19,7 +19,8 @@ from trainer_sdk._usage import Heartbeat
 
 CALLS = ("metric", "progress", "safe_point", "check_finite")
 
-module, *rest = sys.argv[1:]
+warm_up, module, *rest = sys.argv[1:]
+epochs = 0
 spent = 0.0
 depth = 0
 marks: list[tuple[float, float, float, int]] = []
@@ -27,7 +28,7 @@ marks: list[tuple[float, float, float, int]] = []
 
 def timed(call: Callable[..., Any]) -> Callable[..., Any]:
     def run(self: Any, *args: Any, **values: Any) -> Any:
-        global spent, depth
+        global spent, depth, epochs
         if depth or threading.current_thread() is not threading.main_thread():
             return call(self, *args, **values)
         depth += 1
@@ -37,7 +38,9 @@ def timed(call: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             spent += time.thread_time() - began
             depth -= 1
-            if call.__name__ == "metric" and (marks or "val" in (*args, values.get("split"))):
+            if call.__name__ == "metric":
+                epochs += "val" in (*args, values.get("split"))
+            if call.__name__ == "metric" and epochs >= int(warm_up):
                 marks.append((time.process_time(), spent, heartbeat(), self.step))
 
     return run
