@@ -24,16 +24,16 @@ const SHIM_PATIENCE = 5;
 /** How fast a trainer fills memory and disk at most, in bytes a second: what is left says when to look again. */
 const MEMORY_SPEED = 2 * 2 ** 30;
 const DISK_SPEED = 2 ** 30;
-/** Folders are measured less often than processes: each file costs a call. */
-const LOOKS_PER_DISK_LOOK = 5;
+/** Folders are measured less often than processes, because each file costs a call: when what is left could be full, after this at the latest. */
+const DISK_LOOK_SECONDS = 30;
 
 /** Watches one running execution. State that matters lies in the folder, so another runner can go on at any time. */
 export class LimitKeeper {
   readonly folder: AttemptFolder;
   readonly #record: ProcessRecord;
   #pids: readonly number[] | null = null;
-  #looks = 0;
   #diskLeft: number;
+  #diskAgainAt = 0;
   #activity = '';
   #activityAt: number | null = null;
 
@@ -83,7 +83,7 @@ export class LimitKeeper {
     }
 
     if (secondsSinceStart(shim, now) > limits.maxSeconds) await ask('deadline', grace);
-    if (await this.#overDisk()) await ask('disk', grace);
+    if (await this.#overDisk(now)) await ask('disk', grace);
     if (limits.silenceSeconds !== undefined && this.#silentFor(now) > limits.silenceSeconds) await ask('silent', grace);
     if (tree.length > most / 4) return 0;
     return Math.min((limits.memoryBytes - resident) / MEMORY_SPEED, this.#diskLeft / DISK_SPEED);
@@ -107,18 +107,17 @@ export class LimitKeeper {
     await killTree({ session: shim.pid, privateFolder: this.folder.tmp }, spare);
   }
 
-  async #overDisk(): Promise<boolean> {
-    this.#looks += 1;
-    const { diskBytes } = this.#record.limits;
-    if (this.#diskLeft > diskBytes / 2 && this.#looks % LOOKS_PER_DISK_LOOK !== 1) return false;
+  async #overDisk(now: number): Promise<boolean> {
+    if (now < this.#diskAgainAt) return false;
     const places = [
       this.folder.path,
       join(this.#record.jobFolder, 'output'),
       join(this.#record.jobFolder, 'checkpoints'),
     ];
     const used = (await Promise.all(places.map(folderBytes))).reduce((sum, bytes) => sum + bytes, 0);
-    this.#diskLeft = diskBytes - used;
-    return used > diskBytes;
+    this.#diskLeft = this.#record.limits.diskBytes - used;
+    this.#diskAgainAt = now + Math.min(DISK_LOOK_SECONDS, this.#diskLeft / DISK_SPEED);
+    return this.#diskLeft < 0;
   }
 
   #silentFor(now: number): number {
