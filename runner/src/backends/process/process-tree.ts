@@ -9,9 +9,9 @@ import { sendSignal, statNow, type ProcessStat } from './process-identity.ts';
 const AT_ONCE = 256;
 const NONE: ReadonlySet<number> = new Set();
 
-/** Every process of the machine but `except`, once. /proc answers from memory: handing each of its reads to a thread cost four times as much. */
+/** Every process of the machine but `except`, once; none where there is no /proc. /proc answers from memory: handing each of its reads to a thread cost four times as much. */
 export async function listProcesses(except: ReadonlySet<number> = NONE): Promise<readonly ProcessStat[]> {
-  const pids = readdirSync('/proc')
+  const pids = namesInProc()
     .map(Number)
     .filter((pid) => pid > 0 && !except.has(pid));
   const found: ProcessStat[] = [];
@@ -21,6 +21,14 @@ export async function listProcesses(except: ReadonlySet<number> = NONE): Promise
     if (stat !== null && stat.state !== 'Z' && stat.state !== 'X') found.push(stat);
   }
   return found;
+}
+
+function namesInProc(): string[] {
+  try {
+    return readdirSync('/proc');
+  } catch {
+    return [];
+  }
 }
 
 /** Members of the session and everything below them. The session id is the shim's pid, so it cannot be reused while a member lives. */

@@ -45,7 +45,7 @@ export async function exportForBrowser(wanted: Wanted, tell: (sentence: string) 
     if (FINAL_STATES.includes(run.state)) {
       const made = exports.find((item) => item.format === 'onnx');
       if (run.state === 'succeeded' && made !== undefined) return made.id;
-      // That one was another format.
+      // That one was another format, or did not succeed: one of our own is tried once.
       if (underWay !== null) return exportForBrowser({ ...wanted, underWay: null }, tell);
       throw new ExportFailed(run.sentence, id);
     }
